@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One logical buffer collection: an event goes in, a list of effects comes out.
+//
+//   core::Collection c(id, settings, now);
+//   for (core::Effect& e : c.Handle(core::event::CreateRoot{...})) ...
+//
+// It ties together the node tree (node_tree.h), failure domains (failure_domain.h), the decision
+// when to allocate (attempt.h) and the negotiation (negotiate.h); each of those answers its own
+// question and can be tested alone. This class only routes.
+//
+// Pure and deterministic: no clock, descriptor, thread, log or random number. The same events give
+// the same effects. Not thread-safe: one caller at a time (the engine's mailbox sees to that).
+// A node id that does not exist (any more) is not an error of the caller: calls on it are answered
+// with Outcome kClosed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/effect.h"
+#include "core/event.h"
+#include "core/settings.h"
+#include "core/snapshot.h"
+
+namespace sysmem::core {
+
+class Collection {
+ public:
+  // `id` is the buffer_collection_id (TREE-2). `now_ns` starts the slow-allocation timer (SLOW-1).
+  // Settings are shared, immutable, and outlive the collection through the pointer.
+  Collection(uint64_t id, std::shared_ptr<const Settings> settings, int64_t now_ns);
+  ~Collection();
+  Collection(const Collection&) = delete;
+  Collection& operator=(const Collection&) = delete;
+
+  // Carries out one event. The order of the effects is part of the contract (effect.h).
+  Effects Handle(const Event& event);
+
+  // True if this node exists, as token, collection, group or orphan, and its client end is open.
+  bool IsConnected(NodeId node) const;
+
+  // Everything a person may want to see, copied.
+  Snapshot TakeSnapshot() const;
+
+  uint64_t id() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sysmem::core

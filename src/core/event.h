@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Everything that can happen to one logical buffer collection.
+//
+// An event is a plain value: it can be stored, compared, recorded and replayed. Ids in events are
+// chosen by whoever posts them (the engine): node ids are unique for the run of the daemon, call
+// ids name the caller who waits for an Answer effect. Time arrives as Tick. Handles, sessions,
+// descriptors and gRPC are unknown here.
+//
+// Every event that carries a `call` is answered by exactly one Answer effect with that call id,
+// now or later (Wait); call 0 wants no answer.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/constraints.h"
+#include "core/failure.h"
+
+namespace sysmem::core {
+
+using CallId = uint64_t;     // 0 = nobody asked
+using AttemptId = uint64_t;  // numbers the allocations of one collection from 1
+
+// Name and id by which a client wants to be known (SetDebugClientInfo).
+struct DebugInfo {
+  std::string name;
+  uint64_t id = 0;
+  bool operator==(const DebugInfo&) const = default;
+};
+
+namespace event {
+
+// AllocateSharedCollection / AllocateNonSharedCollection: the first event of a collection (TREE-1).
+struct CreateRoot {
+  CallId call = 0;
+  NodeId node = 0;
+  bool bound = false;  // true: the root starts as a collection (non-shared)
+  DebugInfo debug;     // the allocator's (DBG-3)
+  bool operator==(const CreateRoot&) const = default;
+};
+
+// Token.Duplicate (2.5). Mask 0 is accepted as "same rights".
+struct Duplicate {
+  CallId call = 0;
+  NodeId node = 0;
+  NodeId child = 0;
+  std::optional<uint32_t> rights_mask;
+  bool operator==(const Duplicate&) const = default;
+};
+
+// Token.DuplicateSync (2.5): one child per mask, in order.
+// REQUIRES: children.size() == rights_masks.size() when rights_masks is set.
+struct DuplicateSync {
+  CallId call = 0;
+  NodeId node = 0;
+  std::vector<NodeId> children;
+  std::optional<std::vector<uint32_t>> rights_masks;
+  bool operator==(const DuplicateSync&) const = default;
+};
+
+// Allocator.BindSharedCollection: the token becomes a collection in its place (CONV-2).
+struct Bind {
+  CallId call = 0;
+  NodeId node = 0;
+  std::optional<DebugInfo> allocator_debug;  // replaces the node's when set (CONV-5)
+  bool operator==(const Bind&) const = default;
+};
+
+struct SetConstraints {
+  CallId call = 0;
+  NodeId node = 0;
+  std::optional<Constraints> constraints;  // unset = no constraints (2.7)
+  bool operator==(const SetConstraints&) const = default;
+};
+
+// WaitForAllBuffersAllocated: answered when the logical allocation is decided.
+struct Wait {
+  CallId call = 0;
+  NodeId node = 0;
+  bool operator==(const Wait&) const = default;
+};
+
+// The caller of `wait` takes it back: that call is answered CANCELLED if it was still pending.
+struct CancelWait {
+  NodeId node = 0;
+  CallId wait = 0;
+  bool operator==(const CancelWait&) const = default;
+};
+
+// CheckAllBuffersAllocated.
+struct Check {
+  CallId call = 0;
+  NodeId node = 0;
+  bool operator==(const Check&) const = default;
+};
+
+struct Sync {
+  CallId call = 0;
+  NodeId node = 0;
+  bool operator==(const Sync&) const = default;
+};
+
+struct Release {
+  CallId call = 0;
+  NodeId node = 0;
+  bool operator==(const Release&) const = default;
+};
+
+struct SetName {
+  CallId call = 0;
+  NodeId node = 0;
+  std::optional<uint32_t> priority;
+  std::optional<std::string> name;
+  bool operator==(const SetName&) const = default;
+};
+
+struct SetDebugClientInfo {
+  CallId call = 0;
+  NodeId node = 0;
+  std::optional<std::string> name;
+  uint64_t id = 0;
+  bool operator==(const SetDebugClientInfo&) const = default;
+};
+
+struct SetDebugTimeoutLogDeadline {
+  CallId call = 0;
+  NodeId node = 0;
+  std::optional<int64_t> deadline_ns;  // monotonic clock
+  bool operator==(const SetDebugTimeoutLogDeadline&) const = default;
+};
+
+struct SetVerboseLogging {
+  CallId call = 0;
+  NodeId node = 0;
+  bool operator==(const SetVerboseLogging&) const = default;
+};
+
+struct GetBufferCollectionId {
+  CallId call = 0;
+  NodeId node = 0;
+  bool operator==(const GetBufferCollectionId&) const = default;
+};
+
+// A message for this node broke a bound of interface.md 2.1, or is not one this kind of node knows:
+// the node fails before any other check (2.4), and the answer is `why`.
+struct BadMessage {
+  CallId call = 0;
+  NodeId node = 0;
+  Failure why;
+  bool operator==(const BadMessage&) const = default;
+};
+
+// The node's client end is gone: closed by number, by the end of its session, or by the hang-up of
+// its exported end. Clean only after Release (1.2). `call` is answered (CloseHandle waits for it).
+struct Close {
+  CallId call = 0;
+  NodeId node = 0;
+  std::string why;  // for the inspector: "handle closed", "session ended", ...
+  bool operator==(const Close&) const = default;
+};
+
+// The answer to an Allocate effect. On failure nothing of the attempt is left.
+struct AllocationFinished {
+  AttemptId attempt = 0;
+  std::optional<Failure> failure;
+  bool operator==(const AllocationFinished&) const = default;
+};
+
+// A heap that this collection allocated from is gone (BUF-3), or the daemon shuts down (SHUT-1):
+// the collection fails from the root.
+struct FailRoot {
+  Failure why;
+  bool operator==(const FailRoot&) const = default;
+};
+
+// The time now. Sent when a deadline of an ArmTimer effect has passed.
+struct Tick {
+  int64_t now_ns = 0;  // monotonic clock
+  bool operator==(const Tick&) const = default;
+};
+
+}  // namespace event
+
+using Event =
+    std::variant<event::CreateRoot, event::Duplicate, event::DuplicateSync, event::Bind,
+                 event::SetConstraints, event::Wait, event::CancelWait, event::Check, event::Sync,
+                 event::Release, event::SetName, event::SetDebugClientInfo,
+                 event::SetDebugTimeoutLogDeadline, event::SetVerboseLogging,
+                 event::GetBufferCollectionId, event::BadMessage, event::Close,
+                 event::AllocationFinished, event::FailRoot, event::Tick>;
+
+}  // namespace sysmem::core

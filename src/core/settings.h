@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the core knows of the machine: immutable while a collection lives. Collections share
+// nothing else.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/heap_properties.h"
+
+namespace sysmem::core {
+
+// Named limits of server-behaviour.md section 0, with the unit in the name.
+struct Limits {
+  uint64_t page_bytes = 4096;
+  uint64_t buffer_bytes = 256ull << 20;       // per buffer, inclusive (4.9)
+  uint64_t collection_bytes = 1ull << 30;     // per collection, inclusive (4.9)
+  uint64_t allocation_bytes = UINT64_MAX;     // max_allocation_size, compared with size_bytes
+  uint32_t buffers_per_collection = 128;      // bound of the result message (4.8, NOTE-LINUX)
+  uint32_t required_max_sizes = 64;           // after de-duplication (RMSL)
+  uint32_t image_formats_in_merge = 512;      // fan-out of wildcards (4.5)
+  uint32_t group_combinations = 64;           // GRP-6
+  uint32_t node_trackings_per_node = 256;     // AttachNodeTracking
+  uint32_t debug_name_bytes = 4096;           // DBG-2
+  // Not in the original: a tree without a bound is a way to exhaust the daemon.
+  uint32_t nodes_per_collection = 4096;
+};
+
+struct Settings {
+  std::vector<HeapProperties> heaps;  // registered heaps
+  Limits limits;
+};
+
+}  // namespace sysmem::core

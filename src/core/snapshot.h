@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A collection as a person sees it: plain values for the inspector and for tests.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/constraints.h"
+#include "core/event.h"
+#include "core/failure.h"
+#include "core/plan.h"
+
+namespace sysmem::core {
+
+// Kinds of node. An orphan keeps the kind it had (1.1); `connected` tells it apart.
+enum class NodeKind : uint8_t { kToken, kCollection, kGroup };
+const char* NodeKindName(NodeKind kind);
+
+struct NodeSnapshot {
+  NodeId id = 0;
+  NodeId parent = 0;  // 0 for the root
+  NodeKind kind = NodeKind::kToken;
+  bool connected = true;  // false = orphan (released and closed)
+  bool released = false;
+  bool ready = false;      // 1.4
+  bool allocated = false;  // logically allocated
+  DebugInfo debug;
+  uint32_t rights_mask = UINT32_MAX;
+  bool constraints_set = false;
+  std::optional<Constraints> constraints;  // as sent
+  uint32_t pending_waits = 0;
+  bool operator==(const NodeSnapshot&) const = default;
+};
+
+enum class CollectionState : uint8_t { kWaiting, kAllocating, kAllocated, kFailed };
+const char* CollectionStateName(CollectionState state);
+
+struct Snapshot {
+  uint64_t id = 0;  // buffer_collection_id
+  std::string name;
+  CollectionState state = CollectionState::kWaiting;
+  std::vector<NodeSnapshot> nodes;  // breadth-first from the root
+  std::optional<Plan> plan;         // once decided
+  std::optional<Failure> failure;   // why it failed
+  bool verbose = false;
+  bool operator==(const Snapshot&) const = default;
+};
+
+}  // namespace sysmem::core
