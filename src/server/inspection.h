@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the daemon tells about itself: plain values for GetServerInfo and the Inspect service.
+// Made by the engine, encoded by the transport.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/heap_properties.h"
+#include "core/snapshot.h"
+
+namespace sysmem::server {
+
+struct NamedLimit {
+  std::string name;
+  uint64_t value = 0;
+  std::string unit;
+  std::string reason;
+  std::optional<uint64_t> used;  // how close we are, where it is counted
+};
+
+struct HeapInfo {
+  core::HeapProperties properties;
+  bool usable = true;
+  std::string why_unusable;  // empty when usable
+  uint64_t live_buffers = 0;
+  uint64_t live_bytes = 0;
+};
+
+struct ServerInfo {
+  std::string version;
+  std::vector<std::string> features;
+  std::vector<HeapInfo> heaps;
+  std::vector<NamedLimit> limits;
+};
+
+// Who is on the other side. Only the uid is evidence; pid and command are labels (pids are reused).
+struct PeerInfo {
+  pid_t pid = 0;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::string command;
+};
+
+struct StatusInfo {
+  std::string version;
+  pid_t pid = 0;
+  uid_t uid = 0;
+  int64_t uptime_ns = 0;
+  uint64_t sessions = 0;
+  uint64_t collections = 0;
+  uint64_t nodes = 0;
+  uint64_t exported_nodes = 0;
+  uint64_t live_buffers = 0;  // held by the daemon
+  uint64_t live_bytes = 0;
+  uint64_t descriptors_open = 0;
+  uint64_t descriptors_limit = 0;
+  uint64_t resident_bytes = 0;
+  uint64_t calls_pending = 0;  // held or waiting
+  std::vector<NamedLimit> limits;
+};
+
+// Who holds a node right now.
+struct HolderInfo {
+  core::NodeId node = 0;
+  bool exported = false;           // travelling in a socketpair end
+  uint64_t exported_koid = 0;      // its SO_COOKIE
+  uint64_t session_id = 0;         // else the session that holds it ...
+  uint64_t handle = 0;             // ... under this number
+  PeerInfo peer;                   // that session's peer (or the exporter's, when exported)
+};
+
+struct BufferInfo {
+  uint64_t index = 0;
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  uint64_t size_bytes = 0;  // of the memory object
+  uint64_t hand_outs = 0;   // given out so far
+};
+
+struct CollectionSummary {
+  uint64_t buffer_collection_id = 0;
+  std::string name;
+  core::CollectionState state = core::CollectionState::kWaiting;
+  uint64_t nodes = 0;
+  uint64_t connected = 0;
+  uint64_t buffers = 0;
+  uint64_t total_bytes = 0;
+  PeerInfo creator;
+  int64_t age_ns = 0;
+};
+
+struct CollectionDetail {
+  CollectionSummary summary;
+  core::Snapshot snapshot;
+  std::vector<HolderInfo> holders;
+  std::vector<BufferInfo> buffers;
+};
+
+struct SessionInfo {
+  uint64_t id = 0;
+  PeerInfo peer;
+  bool open = true;
+  uint64_t handles = 0;
+  uint64_t waits_pending = 0;
+  uint64_t calls_held = 0;
+  uint64_t next_number = 0;
+  int64_t age_ns = 0;
+  std::string end_reason;   // name of the reason, empty while open: "SEQUENCE_GAP"
+  std::string end_message;  // one sentence
+  std::vector<uint64_t> collections;  // ids of collections in which it holds or held nodes
+};
+
+}  // namespace sysmem::server

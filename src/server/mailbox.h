@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Takes turns without making anybody wait.
+//
+// Items posted from any thread are handled one at a time, in order. Whoever posts into an idle
+// mailbox handles the item on the spot, and then whatever was left there meanwhile; whoever finds
+// it busy leaves the item and returns. No thread hop (a wake-up costs more than most items) and no
+// thread ever waits for another client's work.
+//
+// The handler returns what is to happen outside the turn (sending replies): that runs on the same
+// thread after the turn is given back, so a slow peer never holds a collection.
+//
+// The caller keeps the mailbox alive while Post runs (a shared_ptr to its owner on the stack).
+// Thread-safe. Handlers may post into other mailboxes, and into their own.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <utility>
+
+namespace sysmem::server {
+
+template <typename Item>
+class Mailbox {
+ public:
+  using After = std::function<void()>;
+  using Handler = std::function<After(Item)>;
+
+  explicit Mailbox(Handler handler) : handler_(std::move(handler)) {}
+  Mailbox(const Mailbox&) = delete;
+  Mailbox& operator=(const Mailbox&) = delete;
+
+  void Post(Item item) {
+    std::unique_lock lock(mutex_);
+    items_.push_back(std::move(item));
+    while (!busy_ && !items_.empty()) TakeTurn(lock);
+  }
+
+ private:
+  // REQUIRES: lock held, not busy, not empty. Returns with the lock held.
+  void TakeTurn(std::unique_lock<std::mutex>& lock) {
+    busy_ = true;
+    Item item = std::move(items_.front());
+    items_.pop_front();
+    lock.unlock();
+    After after = handler_(std::move(item));
+    lock.lock();
+    busy_ = false;
+    if (!after) return;
+    lock.unlock();
+    after();
+    lock.lock();
+  }
+
+  const Handler handler_;
+  std::mutex mutex_;
+  std::deque<Item> items_;
+  bool busy_ = false;
+};
+
+}  // namespace sysmem::server

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a session asks for: one numbered call, parsed.
+//
+// The transport turns bytes into these values and checks every bound of interface.md 2.1 on the
+// way; nothing behind this header sees a protobuf message. Handles and descriptor numbers are the
+// session's own (0 = absent); they are looked up in the session's turn, where calls run in the
+// order of their numbers. An optional that is empty means that the message lacked the field: the
+// session refuses it by the field's name.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/event.h"
+#include "core/snapshot.h"
+
+namespace sysmem::server {
+
+using Handle = uint64_t;            // chosen by the client; 0 is no handle
+using DescriptorNumber = uint64_t;  // counts the descriptors sent in one direction from 1
+
+namespace op {
+
+struct AllocateSharedCollection {
+  std::optional<Handle> token;  // absent only with export_node
+  bool export_node = false;
+};
+struct AllocateNonSharedCollection {
+  std::optional<Handle> collection;
+};
+// Exactly one of token and token_descriptor is given; the parser refuses anything else.
+struct BindSharedCollection {
+  std::optional<Handle> token;
+  std::optional<DescriptorNumber> token_descriptor;
+  std::optional<Handle> collection;
+};
+struct ValidateToken {
+  std::optional<uint64_t> koid;  // node id, or SO_COOKIE of an exported end
+  std::optional<DescriptorNumber> descriptor;
+};
+// Allocator.SetDebugClientInfo: for nodes this session makes afterwards.
+struct SetAllocatorDebugInfo {
+  std::optional<std::string> name;
+  uint64_t id = 0;
+};
+
+struct Duplicate {
+  std::optional<Handle> token;
+  std::optional<uint32_t> rights_mask;
+  std::optional<Handle> new_token;  // absent only with export_node
+  bool export_node = false;
+};
+struct DuplicateSync {
+  std::optional<Handle> token;
+  std::optional<std::vector<uint32_t>> rights_masks;
+  std::vector<Handle> new_tokens;  // as many as masks; empty with export_node
+  bool export_node = false;
+};
+
+// A message for one node that becomes a core event as it is: node and call are filled in by the
+// session. Sync, Release, SetConstraints, Wait, Check, SetName, ..., BadMessage.
+struct NodeMessage {
+  std::optional<Handle> handle;
+  // The kind the called service speaks for; empty for the methods every node has (in a batch).
+  std::optional<core::NodeKind> kind;
+  core::Event event;
+};
+
+struct CloseHandle {
+  std::optional<Handle> handle;
+};
+struct Export {
+  std::optional<Handle> handle;
+};
+struct Import {
+  std::optional<DescriptorNumber> descriptor;
+  std::optional<Handle> handle;
+  // What the importer expects to get; empty = whatever it is.
+  std::optional<core::NodeKind> kind;
+};
+struct CancelWait {
+  std::optional<uint64_t> wait_number;  // `number` of the call that waits
+};
+struct Ping {};
+struct GetServerInfo {};
+
+struct InspectStatus {};
+struct InspectCollections {};
+struct InspectCollection {
+  std::optional<uint64_t> buffer_collection_id;
+};
+struct InspectHeaps {};
+struct InspectSessions {};
+
+// A message that is wrong in itself and names no node to fail: answered with `why`, harms nobody.
+struct Malformed {
+  core::Failure why;
+};
+
+}  // namespace op
+
+using Operation =
+    std::variant<op::AllocateSharedCollection, op::AllocateNonSharedCollection,
+                 op::BindSharedCollection, op::ValidateToken, op::SetAllocatorDebugInfo,
+                 op::Duplicate, op::DuplicateSync, op::NodeMessage, op::CloseHandle, op::Export,
+                 op::Import, op::CancelWait, op::Ping, op::GetServerInfo, op::InspectStatus,
+                 op::InspectCollections, op::InspectCollection, op::InspectHeaps,
+                 op::InspectSessions, op::Malformed>;
+
+// One call. `number` is its place in the session's order, from 1. A plain call has one operation;
+// Session.Run may have many (or none).
+struct Request {
+  uint64_t number = 0;
+  std::vector<Operation> operations;
+};
+
+}  // namespace sysmem::server
