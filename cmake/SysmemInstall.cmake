@@ -18,8 +18,9 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/src/client/include/sysmem"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(EXPORT sysmem-targets NAMESPACE sysmem:: DESTINATION "${SYSMEM_CMAKE_DIR}")
 
-file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/sysmemConfig.cmake" CONTENT
-  "include(\"\${CMAKE_CURRENT_LIST_DIR}/sysmem-targets.cmake\")\n")
+file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/sysmemConfig.cmake" @ONLY CONTENT
+[[include("${CMAKE_CURRENT_LIST_DIR}/sysmem-targets.cmake")
+]])
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/sysmemConfigVersion.cmake"
   COMPATIBILITY SameMinorVersion)
 install(FILES

@@ -25,15 +25,19 @@ build() {
   fi
   if [[ -t 1 ]]; then
     ninja -C "$folder" -j "$jobs" "$@"
-  elif ! ninja -C "$folder" -n "$@" 2>/dev/null | grep -q 'no work to do'; then
-    local start=$SECONDS
-    echo "building $folder (output in $folder/build.log)"
-    if ! ninja -C "$folder" -j "$jobs" "$@" >"$folder/build.log" 2>&1; then
-      grep -vE '^\[[0-9]+/[0-9]+\] ' "$folder/build.log" | tail -n 200 >&2 || true
-      echo "building $folder failed" >&2
-      return 1
-    fi
-    echo "built $folder in $((SECONDS - start)) s"
+    return
+  fi
+  local start=$SECONDS
+  echo "building $folder (output in $folder/build.log)"
+  if ! ninja -C "$folder" -j "$jobs" "$@" >"$folder/build.log" 2>&1; then
+    grep -vE '^\[[0-9]+/[0-9]+\] ' "$folder/build.log" | tail -n 200 >&2 || true
+    echo "building $folder failed" >&2
+    return 1
+  fi
+  if grep -q 'no work to do' "$folder/build.log"; then
+    echo "built already"
+  else
+    echo "built in $((SECONDS - start)) s"
   fi
 }
 
