@@ -35,7 +35,9 @@ struct Answer {
   bool operator==(const Answer&) const = default;
 };
 
-// The daemon has closed this node: whoever holds it learns of it. The node no longer exists.
+// The daemon has closed this node: whoever holds it learns of it. The node no longer exists. Every
+// node gets exactly one, children before their parents, also where nobody is left to be told: an
+// orphan, or the node whose own Close brought its domain down.
 struct NodeClosed {
   NodeId node = 0;
   std::string why;  // for people; clients get no error code (FAIL-4)
@@ -71,8 +73,8 @@ struct Log {
   bool operator==(const Log&) const = default;
 };
 
-// The tree is empty and nothing is pending: no further event will have an effect. The last effect
-// a collection ever returns.
+// The tree is empty and nothing is pending. Sent once, as the last effect of its event; whatever
+// comes later changes nothing and is only answered (kClosed, a Close with success).
 struct Finished {
   bool operator==(const Finished&) const = default;
 };

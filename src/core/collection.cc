@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/collection.h"
+
+#include <variant>
+
+#include "core/collection_state.h"
+#include "core/debug_info.h"
+#include "core/describe.h"
+#include "core/failure_domain.h"
+
+namespace sysmem::core {
+namespace {
+
+// The failure that the departure of `culprit` is to everybody else.
+Failure Departure(const char* rule, const Node& culprit, std::string message) {
+  Failure failure = Closed(std::move(message));
+  failure.rule = rule;
+  failure.participants.push_back({culprit.id, culprit.debug.name, ""});
+  return failure;
+}
+
+Failure WithRule(const char* rule, std::string message) {
+  Failure failure = Closed(std::move(message));
+  failure.rule = rule;
+  return failure;
+}
+
+// A reason travels to clients in one handle-channel message together with other things.
+constexpr size_t kReasonBytes = 1000;
+
+}  // namespace
+
+Collection::Collection(uint64_t id, std::shared_ptr<const Settings> settings, int64_t now_ns)
+    : state_(std::make_unique<State>(id, std::move(settings), now_ns)) {}
+Collection::~Collection() = default;
+Effects Collection::Handle(const Event& event) { return state_->Handle(event); }
+bool Collection::IsConnected(NodeId node) const { return state_->IsConnected(node); }
+Snapshot Collection::TakeSnapshot() const { return state_->TakeSnapshot(); }
+uint64_t Collection::id() const { return state_->id(); }
+
+Collection::State::State(uint64_t id, std::shared_ptr<const Settings> settings, int64_t now_ns)
+    : id_(id), settings_(std::move(settings)), slow_log_(now_ns) {}
+
+Effects Collection::State::Handle(const Event& event) {
+  effects_.clear();
+  std::visit([this](const auto& e) { On(e); }, event);
+  CheckStrongNodes();
+  const bool has_lived = failure_ || result_;
+  if (!finished_ && has_lived && tree_.empty()) {
+    finished_ = true;
+    effects_.push_back(effect::Finished{});
+  }
+  return std::exchange(effects_, {});
+}
+
+bool Collection::State::IsConnected(NodeId node) const {
+  const Node* found = tree_.Find(node);
+  return found != nullptr && found->connected;
+}
+
+void Collection::State::On(const event::CreateRoot& e) {
+  if (finished_) return Answer(e.call, Closed("the collection has ended"));
+  if (!tree_.empty() || e.node == 0) {
+    return Answer(e.call, Refused(Error::kProtocolDeviation, "TREE-1", "",
+                                  "a collection has one root with an id, made once"));
+  }
+  Node& root = tree_.AddRoot(e.node);
+  if (e.bound) root.kind = NodeKind::kCollection;
+  root.debug = Renamed({}, e.debug, settings_->limits.debug_name_bytes);
+  Answer(e.call, Nothing{});
+  effects_.push_back(effect::ArmTimer{slow_log_.deadline_ns()});
+  LogStep("created with " + Describe(root));
+}
+
+void Collection::State::On(const event::Close& e) {
+  // Closing what the daemon closed before is how clients react to that: nothing is wrong with it.
+  Answer(e.call, Nothing{});
+  Node* node = tree_.Find(e.node);
+  if (node == nullptr || !node->connected) return;
+  if (node->released) {
+    BecomeOrphan(*node);
+  } else {
+    LoseClient(*node, e.why);
+  }
+}
+
+// CONV-6, CONV-7, GONE-1.
+void Collection::State::BecomeOrphan(Node& node) {
+  AnswerWaits(node, Closed("the client closed this node"));
+  node.connected = false;
+  node.weak = true;
+  strength_changed_ = true;
+  LogStep(Describe(node) + " was released and closed");
+  Attempt();
+}
+
+void Collection::State::LoseClient(const Node& node, const std::string& why) {
+  const NodeId top = FailureDomainOf(tree_, node.id);
+  const Failure departure =
+      Departure("FAIL-1", node,
+                Describe(node) + " was closed without Release" + (why.empty() ? "" : ": " + why));
+  if (node.kind == NodeKind::kToken) Log(Level::kError, departure.message);
+  // FAIL-6: that a participant ends a collection by leaving it is everyday life.
+  const bool everyday = node.kind == NodeKind::kCollection && top == tree_.root();
+  FailSubtree(top, departure, everyday ? Level::kDebug : Level::kInfo);
+}
+
+void Collection::State::FailSubtree(NodeId top, const Failure& why, Level level) {
+  const bool whole = top == tree_.root();
+  std::string text =
+      whole ? "the collection fails" : "a sub-tree fails, " + Describe(tree_.Get(top));
+  text += ": " + why.message;
+  if (whole && slow_log_.reports() > 0 && !result_) {
+    text += " (more than " + std::to_string(slow_log_.LastReportMs()) + " ms after its creation)";
+  }
+  if (level == Level::kDebug) {
+    LogStep(text);
+  } else {
+    Log(level, text);
+  }
+  if (whole) failure_ = why;
+  CloseSubtree(top, why.message);
+}
+
+void Collection::State::CloseSubtree(NodeId top, const std::string& why) {
+  const std::string reason(CutUtf8(why, kReasonBytes));
+  const bool whole = top == tree_.root();
+  for (NodeId id : ChildrenFirst(tree_, top)) {
+    AnswerWaits(tree_.Get(id), Closed(reason));
+    effects_.push_back(effect::NodeClosed{id, reason});
+  }
+  tree_.RemoveSubtree(top);
+  strength_changed_ = true;
+  if (whole) DropBuffers();
+}
+
+void Collection::State::CloseDomainsWithoutClients() {
+  while (std::optional<NodeId> idle = DomainWithoutClients(tree_)) {
+    const Node& node = tree_.Get(*idle);
+    const NodeId top = FailureDomainOf(tree_, *idle);
+    if (*idle != tree_.root()) {
+      Log(Level::kError, "no client is left below " + Describe(node) + ", failure mode " +
+                             FailureModeName(node.failure_mode) + ", initial allocation " +
+                             (result_ ? "done" : "not done"));
+      FailSubtree(top, Departure("ZERO-2", node, "no client is left below " + Describe(node)),
+                  Level::kInfo);
+    } else if (result_) {
+      Log(Level::kInfo, "the last client is gone");
+      CloseSubtree(top, "the last client is gone");
+    } else {
+      FailSubtree(top, WithRule("ZERO-2", "the last client is gone, and nothing was allocated"),
+                  Level::kError);
+    }
+  }
+}
+
+// WEAK-3. While buffers are being made nothing is decided yet; the question comes up again when
+// they are there.
+void Collection::State::CheckStrongNodes() {
+  if (!std::exchange(strength_changed_, false)) return;
+  if (tree_.empty() || under_way_ || tree_.CountStrong() > 0) return;
+  if (result_) return DropBuffers();
+  FailSubtree(tree_.root(),
+              WithRule("WEAK-3", "only weak nodes are left, and nothing was allocated"),
+              Level::kWarn);
+}
+
+void Collection::State::On(const event::FailRoot& e) {
+  if (finished_) return;
+  if (!tree_.empty()) return FailSubtree(tree_.root(), e.why, Level::kWarn);
+  failure_ = e.why;  // ends before it began
+}
+
+void Collection::State::On(const event::Tick& e) {
+  if (tree_.empty()) return;
+  if (std::exchange(owes_total_time_, false)) {
+    Log(Level::kInfo, "allocated at last, " + std::to_string(slow_log_.ElapsedMs(e.now_ns)) +
+                          " ms after creation");
+  }
+  if (result_ || !slow_log_.TakeReport(e.now_ns)) return;
+  for (const std::string& line : SlowReport(slow_log_, tree_)) Log(Level::kError, line);
+  if (slow_log_.more()) effects_.push_back(effect::ArmTimer{slow_log_.deadline_ns()});
+}
+
+void Collection::State::Attempt() {
+  bool changed = true;
+  while (changed) {
+    CloseDomainsWithoutClients();
+    if (under_way_) return;
+    changed = false;
+    for (NodeId top : EligibleSubtrees(tree_)) changed |= AttemptSubtree(top);
+  }
+}
+
+bool Collection::State::AttemptSubtree(NodeId top) {
+  const std::vector<NodeId> pruned = PrunedSubtree(tree_, top);
+  if (!AllReady(tree_, pruned)) return false;
+  if (verbose_) LogParticipants(pruned);
+  Result<Agreement> agreement = FindAgreement(tree_, pruned, *settings_);
+  if (!agreement.ok()) {
+    DeliverFailure(top, agreement.failure());
+    return true;
+  }
+  StartAllocation(std::move(agreement).value());
+  return false;
+}
+
+void Collection::State::AnswerWaits(Node& node, const Failure& failure) {
+  for (CallId call : std::exchange(node.waits, {})) Answer(call, failure);
+}
+
+void Collection::State::Log(Level level, const std::string& text) {
+  std::string line = "collection " + std::to_string(id_);
+  if (name_) {
+    line += " \"";
+    line += CutUtf8(name_->text, kNameBytesInText);
+    line += "\"";
+  }
+  effects_.push_back(effect::Log{level, line + ": " + text});
+}
+
+void Collection::State::LogParticipants(const std::vector<NodeId>& pruned) {
+  for (NodeId id : pruned) {
+    const Node& node = tree_.Get(id);
+    const Constraints constraints = node.constraints.value_or(Constraints{});
+    LogStep(
+        Describe(node) + ", child of node " + std::to_string(node.parent) + ", " +
+        (node.connected ? "" : "released, ") +
+        (node.constraints_set ? "takes part: " + Describe(constraints) : "without constraints"));
+  }
+}
+
+void Collection::State::LogStep(const std::string& text) {
+  Log(verbose_ ? Level::kInfo : Level::kDebug, text);
+}
+
+}  // namespace sysmem::core

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What clients may say to a node and when: the tables of server-behaviour.md 2.4, 2.5 and 2.7.
+//
+// Every handler reads like a row there: find the node, hold the message against the rules in their
+// order (the first broken one decides), answer, do it. A broken rule fails the sender's domain.
+#include <algorithm>
+
+#include "core/collection_state.h"
+#include "core/debug_info.h"
+#include "core/describe.h"
+#include "core/failure_domain.h"
+
+namespace sysmem::core {
+namespace {
+
+constexpr char kWasReleased[] = "was released; only closing it is left";
+constexpr char kMissing[] = "is required and missing";
+constexpr char kForTokens[] = "does not take this message, only a token does";
+constexpr char kForCollections[] = "does not take this message, only a collection does";
+
+// A child's number is chosen by the daemon; what the client lacks is the request for the child.
+bool AnyUnusable(const std::vector<NodeId>& children, const NodeTree& tree) {
+  std::vector<NodeId> sorted = children;
+  std::sort(sorted.begin(), sorted.end());
+  const bool twice = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
+  return twice || std::any_of(sorted.begin(), sorted.end(),
+                              [&tree](NodeId id) { return id == 0 || tree.Find(id) != nullptr; });
+}
+
+}  // namespace
+
+Node* Collection::State::Reachable(NodeId id, CallId call) {
+  Node* node = tree_.Find(id);
+  if (node != nullptr && node->connected) return node;
+  Answer(call, Closed("node " + std::to_string(id) + " is closed"));
+  return nullptr;
+}
+
+bool Collection::State::Obeys(const Node& node, CallId call, std::initializer_list<Rule> rules) {
+  const Rule* broken =
+      std::find_if(rules.begin(), rules.end(), [](const Rule& rule) { return rule.broken; });
+  if (broken == rules.end()) return true;
+  const std::string subject = *broken->field == '\0' ? "the node" : broken->field;
+  Refuse(node, call,
+         Refused(Error::kProtocolDeviation, broken->rule, broken->field,
+                 subject + " " + broken->message));
+  return false;
+}
+
+bool Collection::State::HasRoomFor(size_t children, const Node& node, CallId call) {
+  const size_t limit = settings_->limits.nodes_per_collection;
+  if (children <= limit - std::min(limit, tree_.size())) return true;
+  Refuse(node, call,
+         Refused(Error::kProtocolDeviation, "nodes_per_collection", "",
+                 "a collection has at most " + std::to_string(limit) +
+                     " nodes (limit nodes_per_collection), and this one has " +
+                     std::to_string(tree_.size())));
+  return false;
+}
+
+void Collection::State::Refuse(const Node& node, CallId call, Failure why) {
+  why.participants.push_back({node.id, node.debug.name, ""});
+  Answer(call, why);
+  why.message = Describe(node) + " broke rule " + why.rule + ": " + why.message;
+  Log(Level::kError, why.message);
+  FailSubtree(FailureDomainOf(tree_, node.id), why, Level::kInfo);
+}
+
+void Collection::State::AddToken(const Node& parent, NodeId child, uint32_t rights_mask) {
+  const Node& node = tree_.AddChild(parent.id, child, rights_mask);
+  LogStep(Describe(node) + " was made from node " + std::to_string(parent.id));
+}
+
+// --- Tokens (2.5)
+
+void Collection::State::On(const event::Duplicate& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{node->kind != NodeKind::kToken, "2.4", "", kForTokens},
+              {!e.rights_mask, "2.5", "rights_attenuation_mask", kMissing},
+              {AnyUnusable({e.child}, tree_), "2.5", "token_request", kMissing},
+              {node->released, "2.5", "", kWasReleased}})) {
+    return;
+  }
+  if (!HasRoomFor(1, *node, e.call)) return;
+  Answer(e.call, Nothing{});
+  if (*e.rights_mask == 0) {
+    Log(Level::kWarn, Describe(*node) +
+                          " duplicates with the deprecated rights mask 0, which is "
+                          "taken as \"same rights\"");
+  }
+  AddToken(*node, e.child, *e.rights_mask == 0 ? kSameRights : *e.rights_mask);
+}
+
+void Collection::State::On(const event::DuplicateSync& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  const std::vector<uint32_t> masks = e.rights_masks.value_or(std::vector<uint32_t>{});
+  const bool any_zero = std::find(masks.begin(), masks.end(), 0u) != masks.end();
+  const bool unusable = masks.size() != e.children.size() || AnyUnusable(e.children, tree_);
+  if (!Obeys(*node, e.call,
+             {{node->kind != NodeKind::kToken, "2.4", "", kForTokens},
+              {node->released, "2.5", "", kWasReleased},
+              {!e.rights_masks, "2.5", "rights_attenuation_masks", kMissing},
+              {any_zero, "2.5", "rights_attenuation_masks", "must not hold 0"},
+              {unusable, "2.5", "tokens", "must be one new token for each mask"}})) {
+    return;
+  }
+  if (!HasRoomFor(masks.size(), *node, e.call)) return;
+  Answer(e.call, Nothing{});
+  for (size_t i = 0; i < masks.size(); ++i) AddToken(*node, e.children[i], masks[i]);
+}
+
+void Collection::State::On(const event::Bind& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{node->kind != NodeKind::kToken, "CONV-4", "token", "is not a token (any more)"},
+              {node->released, "CONV-4", "token", kWasReleased}})) {
+    return;
+  }
+  Answer(e.call, Nothing{});
+  node->kind = NodeKind::kCollection;
+  if (e.allocator_debug) {
+    node->debug = Renamed({}, *e.allocator_debug, settings_->limits.debug_name_bytes);
+  }
+  LogStep(Describe(*node) + " was bound");
+}
+
+// --- Collections (2.7)
+
+void Collection::State::On(const event::SetConstraints& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{node->kind != NodeKind::kCollection, "2.4", "", kForCollections},
+              {node->constraints_set, "2.7", "", "has set its constraints before"},
+              {node->released, "2.7", "", kWasReleased}})) {
+    return;
+  }
+  Answer(e.call, Nothing{});
+  node->constraints_set = true;
+  node->constraints = e.constraints;
+  LogStep(Describe(*node) + (e.constraints ? " set constraints" : " set no constraints"));
+  Attempt();
+}
+
+void Collection::State::On(const event::Wait& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{node->kind != NodeKind::kCollection, "2.4", "", kForCollections},
+              {node->released, "2.7", "", kWasReleased},
+              {!node->constraints_set, "2.7", "", "must set constraints before it waits"},
+              {node->weak && !node->weak_ok, "2.7", "", "is weak and did not say SetWeakOk"}})) {
+    return;
+  }
+  if (node->allocated) return Answer(e.call, GrantFor(*node));  // DEL-6
+  if (e.call != 0) node->waits.push_back(e.call);
+}
+
+void Collection::State::On(const event::CancelWait& e) {
+  Node* node = tree_.Find(e.node);
+  if (node == nullptr || std::erase(node->waits, e.wait) == 0) return;
+  Failure cancelled;
+  cancelled.outcome = Outcome::kCancelled;
+  cancelled.message = "the wait was taken back by its client";
+  Answer(e.wait, cancelled);
+}
+
+void Collection::State::On(const event::Check& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{node->kind != NodeKind::kCollection, "2.4", "", kForCollections},
+              {node->released, "2.7", "", kWasReleased}})) {
+    return;
+  }
+  if (node->allocated) return Answer(e.call, Nothing{});  // DEL-6
+  Failure pending;
+  pending.error = Error::kPending;
+  pending.rule = "2.7";
+  pending.message = "the allocation is not decided yet";
+  Answer(e.call, pending);
+}
+
+// --- Every kind of node (2.4)
+
+void Collection::State::On(const event::Sync& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call, {{node->released, "2.4", "", kWasReleased}})) return;
+  Answer(e.call, Nothing{});
+}
+
+void Collection::State::On(const event::Release& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call, {{node->released, "2.4", "", "was released before"}})) return;
+  Answer(e.call, Nothing{});
+  node->released = true;
+}
+
+void Collection::State::On(const event::SetName& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{node->released, "2.4", "", kWasReleased},
+              {!e.priority, "2.4", "priority", kMissing},
+              {!e.name, "2.4", "name", kMissing}})) {
+    return;
+  }
+  Answer(e.call, Nothing{});
+  if (name_ && *e.priority <= name_->priority) return;  // DBG-1
+  name_ = Name{*e.name, *e.priority};
+}
+
+void Collection::State::On(const event::SetDebugClientInfo& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{node->released, "2.4", "", kWasReleased}, {!e.name, "2.4", "name", kMissing}})) {
+    return;
+  }
+  Answer(e.call, Nothing{});
+  node->debug = Renamed(node->debug, {*e.name, e.id}, settings_->limits.debug_name_bytes);
+}
+
+void Collection::State::On(const event::SetDebugTimeoutLogDeadline& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{node->released, "2.4", "", kWasReleased},
+              {!e.deadline_ns, "2.4", "deadline", kMissing}})) {
+    return;
+  }
+  Answer(e.call, Nothing{});
+  if (result_ || !slow_log_.MoveFirstReport(*e.deadline_ns)) return;  // SLOW-1
+  effects_.push_back(effect::ArmTimer{*e.deadline_ns});
+}
+
+void Collection::State::On(const event::SetVerboseLogging& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call, {{node->released, "2.4", "", kWasReleased}})) return;
+  Answer(e.call, Nothing{});
+  verbose_ = true;
+  LogStep(Describe(*node) + " asked for verbose logging");
+}
+
+void Collection::State::On(const event::GetBufferCollectionId& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call, {{node->released, "2.4", "", kWasReleased}})) return;
+  Answer(e.call, id_);
+}
+
+void Collection::State::On(const event::BadMessage& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  Refuse(*node, e.call, e.why);
+}
+
+}  // namespace sysmem::core

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From a plan to what each participant receives (server-behaviour.md 3.6, 5.3).
+#include "core/collection_state.h"
+#include "core/debug_info.h"
+#include "core/describe.h"
+
+namespace sysmem::core {
+namespace {
+
+// A tree may hold thousands of participants with long names.
+constexpr size_t kCulpritBytesInLog = 4096;
+
+std::string Culprits(const Failure& why) {
+  std::string text;
+  for (const ParticipantValue& one : why.participants) {
+    text += "; node " + std::to_string(one.node) + " \"";
+    text += CutUtf8(one.name, kNameBytesInText);
+    text += "\"";
+    if (!one.value.empty()) text += ": " + one.value;
+    if (text.size() > kCulpritBytesInLog) break;
+  }
+  return text;
+}
+
+}  // namespace
+
+void Collection::State::StartAllocation(Agreement agreement) {
+  under_way_ = Allocation{++last_attempt_, std::move(agreement)};
+  const Plan& plan = under_way_->agreement.plan;
+  LogStep("attempt " + std::to_string(last_attempt_) + ": " + Describe(plan));
+  effects_.push_back(
+      effect::Allocate{last_attempt_, plan, name_ ? name_->text : std::string(), id_});
+}
+
+void Collection::State::On(const event::AllocationFinished& e) {
+  // The root may have failed meanwhile; DropBuffers was said then.
+  if (!under_way_ || under_way_->attempt != e.attempt) return;
+  const Agreement agreement = std::move(std::exchange(under_way_, std::nullopt)->agreement);
+  if (e.failure) return DeliverFailure(tree_.root(), *e.failure);
+  result_ = agreement.plan;
+  holds_buffers_ = true;
+  strength_changed_ = true;
+  if (slow_log_.reports() > 0) {
+    // A time long past: the Tick comes at once and brings the time that the log line needs.
+    owes_total_time_ = true;
+    effects_.push_back(effect::ArmTimer{slow_log_.created_ns()});
+  }
+  LogStep("allocated " + Describe(*result_));
+  DeliverSuccess(agreement.visible);
+  Attempt();  // ATT-8
+}
+
+void Collection::State::DeliverSuccess(const std::vector<NodeId>& visible) {
+  for (NodeId id : visible) {
+    Node* node = tree_.Find(id);
+    if (node == nullptr) continue;  // failed while the buffers were made
+    node->allocated = true;
+    for (CallId call : std::exchange(node->waits, {})) Answer(call, GrantFor(*node));
+  }
+}
+
+void Collection::State::DeliverFailure(NodeId top, const Failure& why) {
+  Log(Level::kError, "no allocation, " + std::string(ErrorName(why.error)) + ", rule " + why.rule +
+                         ", field \"" + why.field + "\": " + why.message + Culprits(why));
+  for (NodeId id : tree_.BreadthFirst(top)) AnswerWaits(tree_.Get(id), why);
+  FailSubtree(top, why, Level::kWarn);
+}
+
+Grant Collection::State::GrantFor(const Node& node) const {
+  const Constraints constraints = node.constraints.value_or(Constraints{});
+  const bool writes = UsageWrites(constraints.usage.value_or(BufferUsage{}));
+  return Grant{.plan = *result_,
+               .buffer_collection_id = id_,
+               .with_buffers = WantsBuffers(constraints),
+               .writable = writes && (node.rights_mask & kRightWrite) != 0};
+}
+
+void Collection::State::DropBuffers() {
+  const bool something_to_drop = holds_buffers_ || under_way_;
+  holds_buffers_ = false;
+  under_way_.reset();
+  if (something_to_drop) effects_.push_back(effect::DropBuffers{});
+}
+
+}  // namespace sysmem::core

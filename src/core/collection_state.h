@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The inside of core::Collection: what it remembers, and the one place where an event is routed.
+//
+// Life of a collection (the names are CollectionState's):
+//
+//   kWaiting --everybody ready, plan found: Allocate--> kAllocating --AllocationFinished-->
+//   kAllocated
+//      |                                                    |                                   |
+//      '------- root failed: kFailed -----------------------+--------- root failed: kFailed ----+
+//                                                                                               |
+//   The tree is empty at the end of each way, and then Finished is sent.   everybody gone ------'
+//
+// The state is not stored: it follows from failure_, result_ and under_way_. Between Allocate and
+// AllocationFinished messages go on as in kWaiting, but no second attempt is started.
+//
+// By file: collection.cc routes, closes nodes and makes attempts; collection_messages.cc holds what
+// clients may say and when; collection_results.cc hands out what was decided; snapshot.cc tells
+// people. The methods below stand in that order.
+//
+// Every effect of an event is appended to effects_, in the order in which it must become visible.
+// An answer to a message is appended before whatever the message causes.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/attempt.h"
+#include "core/collection.h"
+#include "core/node_tree.h"
+#include "core/slow_log.h"
+
+namespace sysmem::core {
+
+class Collection::State {
+ public:
+  State(uint64_t id, std::shared_ptr<const Settings> settings, int64_t now_ns);
+
+  Effects Handle(const Event& event);
+  bool IsConnected(NodeId node) const;
+  Snapshot TakeSnapshot() const;
+  uint64_t id() const { return id_; }
+
+ private:
+  using Level = effect::Log::Level;
+
+  // One line of a table of server-behaviour.md 2: what must not be, and what is said if it is.
+  struct Rule {
+    bool broken;
+    const char* rule;     // rule id or section
+    const char* field;    // of the message; "" if the message as a whole is wrong
+    const char* message;  // goes on after the field, or after "the node"
+  };
+  struct Name {
+    std::string text;
+    uint32_t priority = 0;
+  };
+  struct Allocation {
+    AttemptId attempt = 0;
+    Agreement agreement;
+  };
+
+  // --- collection.cc: what happens to a collection without a client's message.
+  void On(const event::CreateRoot& e);
+  void On(const event::Close& e);
+  void On(const event::FailRoot& e);
+  void On(const event::Tick& e);
+
+  void BecomeOrphan(Node& node);
+  void LoseClient(const Node& node, const std::string& why);
+  // Logs, remembers and carries out the failure of the sub-tree `top`.
+  void FailSubtree(NodeId top, const Failure& why, Level level);
+  // Ends what is pending on the sub-tree `top`, children first, and removes it. `why` is for
+  // people.
+  void CloseSubtree(NodeId top, const std::string& why);
+  // The normal end or the failure of each domain whose clients are all gone (ZERO-1, ZERO-2).
+  void CloseDomainsWithoutClients();
+  void CheckStrongNodes();
+  // 3.2. May fail the root.
+  void Attempt();
+  // One eligible sub-tree's turn. True if the tree changed by it, so that others may be eligible.
+  bool AttemptSubtree(NodeId top);
+
+  // --- collection_messages.cc: what clients may say, and what it does.
+  void On(const event::Duplicate& e);
+  void On(const event::DuplicateSync& e);
+  void On(const event::Bind& e);
+  void On(const event::SetConstraints& e);
+  void On(const event::Wait& e);
+  void On(const event::CancelWait& e);
+  void On(const event::Check& e);
+  void On(const event::Sync& e);
+  void On(const event::Release& e);
+  void On(const event::SetName& e);
+  void On(const event::SetDebugClientInfo& e);
+  void On(const event::SetDebugTimeoutLogDeadline& e);
+  void On(const event::SetVerboseLogging& e);
+  void On(const event::GetBufferCollectionId& e);
+  void On(const event::BadMessage& e);
+
+  // The node if a client holds it; otherwise answers kClosed and returns nullptr.
+  Node* Reachable(NodeId id, CallId call);
+  // True if no rule of the table is broken; otherwise the first one that is decides, and the
+  // message is refused. `node` may be gone then.
+  bool Obeys(const Node& node, CallId call, std::initializer_list<Rule> rules);
+  bool HasRoomFor(size_t children, const Node& node, CallId call);
+  // FAIL-5: answers the message with `why` and fails its sender's domain.
+  void Refuse(const Node& node, CallId call, Failure why);
+  void AddToken(const Node& parent, NodeId child, uint32_t rights_mask);
+
+  // --- collection_results.cc: what was decided.
+  void On(const event::AllocationFinished& e);
+  void StartAllocation(Agreement agreement);
+  // DEL-1, DEL-4: these nodes are allocated now; who waited is told.
+  void DeliverSuccess(const std::vector<NodeId>& visible);
+  // DEL-3, DEL-5: who waits below `top` is told the error, then all of it is closed.
+  void DeliverFailure(NodeId top, const Failure& why);
+  Grant GrantFor(const Node& node) const;
+  void DropBuffers();
+
+  // --- Small effects.
+  template <typename R>
+  void Answer(CallId call, R result) {
+    if (call != 0) effects_.push_back(effect::Answer{call, std::move(result)});
+  }
+  void AnswerWaits(Node& node, const Failure& failure);
+  void Log(Level level, const std::string& text);
+  // Ordinary steps: debug level, info once somebody asked for verbose logging (6.4).
+  void LogStep(const std::string& text);
+  void LogParticipants(const std::vector<NodeId>& pruned);
+
+  // --- snapshot.cc
+  CollectionState StateNow() const;
+  NodeSnapshot TakeNodeSnapshot(const Node& node) const;
+
+  const uint64_t id_;
+  const std::shared_ptr<const Settings> settings_;
+  NodeTree tree_;
+  std::optional<Name> name_;
+  bool verbose_ = false;
+  SlowLog slow_log_;
+  bool owes_total_time_ = false;  // SLOW-3: the next Tick tells how long it took
+
+  AttemptId last_attempt_ = 0;
+  std::optional<Allocation> under_way_;
+  std::optional<Plan> result_;
+  bool holds_buffers_ = false;      // the daemon's own strong handles
+  std::optional<Failure> failure_;  // why the root failed
+  bool strength_changed_ = false;   // a strong node went during this event (WEAK-3)
+  bool finished_ = false;
+
+  Effects effects_;
+};
+
+}  // namespace sysmem::core
