@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The heap SYSTEM_RAM: ordinary memory, each buffer a memfd of its own.
+//
+// What holds for every buffer from before its first hand-out on:
+//   - its size is fixed (seals SHRINK and GROW), so no holder can make another one's mapping fault;
+//   - no further seal can be added (SEAL), so no holder can freeze the others out by sealing it
+//   against
+//     writing;
+//   - its pages are there (fallocate), so using it cannot run out of memory;
+//   - its mode is 0600, so a holder of another uid cannot reopen a read-only descriptor for writing
+//   (one
+//     of the daemon's own uid can: between these, read-only is advisory);
+//   - it cannot be made executable, where the kernel knows how (MFD_NOEXEC_SEAL, Linux 6.3);
+//   - it is zeroed, by the kernel.
+// The daemon keeps one open file description of it. The one that memfd_create() returned is closed
+// and never handed out, because the kernel reports nothing about the closing of that kind.
+//
+// A memfd that has left the daemon is never used again for another buffer.
+#pragma once
+
+#include <atomic>
+
+#include "heaps/heap.h"
+#include "heaps/reservation_gate.h"
+
+namespace sysmem::heaps {
+
+// Name of the memfd of a buffer that has none (BUF-5).
+inline constexpr char kUnnamedBuffer[] = "Sysmem-core";
+// The kernel's limit on the name of a memfd; what is longer is cut between two characters.
+inline constexpr size_t kMaxMemfdNameBytes = 249;
+
+class MemfdHeap final : public Heap {
+ public:
+  // `gate` is asked before memory is taken, and outlives the heap.
+  explicit MemfdHeap(ReservationGate& gate);
+
+  const core::HeapProperties& properties() const override { return properties_; }
+  absl::StatusOr<std::unique_ptr<Buffer>> Allocate(const AllocateRequest& request) override;
+
+ private:
+  // An empty memfd of mode 0600 that accepts seals.
+  absl::StatusOr<base::UniqueFd> Create(const std::string& name);
+
+  const core::HeapProperties properties_;
+  ReservationGate& gate_;
+  // Cleared when the kernel turns out not to know MFD_NOEXEC_SEAL.
+  std::atomic<bool> noexec_seal_known_ = true;
+};
+
+}  // namespace sysmem::heaps
