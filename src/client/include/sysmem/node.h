@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tokens, collections and groups: the nodes of a logical buffer collection.
+ *
+ * The life of a participant:
+ *
+ *   the initiator                          a participant it starts
+ *   -------------                          -----------------------
+ *   sysmem_token_create(...)
+ *   sysmem_token_duplicate_exported(...)   (descriptor arrives, by SCM_RIGHTS or inheritance)
+ *   sysmem_token_bind(...)                 sysmem_join(descriptor, constraints) does at once:
+ *   sysmem_collection_set_constraints()      bind, set_constraints, wait
+ *   sysmem_collection_wait(...)
+ *
+ * A token's descriptor is a Unix socket that proves the right to take part: whoever holds it may
+ * use it once. Pass it like any descriptor; when all copies are closed unused, the token counts as
+ * closed by a program that died, and the collection fails.
+ *
+ * Leaving. sysmem_*_destroy() is the clean way: it releases the node, so that the others go on
+ * without it (a collection's constraints stay in force), and closes it. sysmem_*_close() only
+ * closes it, which fails the node's failure domain, as the death of the program would. Both free
+ * the object, whatever the state of the session, and send at once without waiting.
+ *
+ * Descriptors in parameters: `owned_fd` now belongs to the library, also if the call fails;
+ * `fd` stays the caller's. Descriptors in results belong to the caller and are close-on-exec.
+ *
+ * "Queued" marks calls without a result (client.h, Sending). They fail at once only with
+ * SYSMEM_DISCONNECTED, SYSMEM_CLOSED (the node is already known to be gone) or
+ * SYSMEM_INVALID_ARGUMENT. `failure` may be NULL everywhere. Thread-safety: see client.h.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sysmem/buffers.h>
+#include <sysmem/client.h>
+#include <sysmem/constraints.h>
+#include <sysmem/failure.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sysmem_node sysmem_node;             /* what all three have in common */
+typedef struct sysmem_token sysmem_token;           /* BufferCollectionToken */
+typedef struct sysmem_collection sysmem_collection; /* BufferCollection */
+typedef struct sysmem_group sysmem_group;           /* BufferCollectionTokenGroup */
+
+/* The same object, for the sysmem_node_ functions. Borrowed: lives as long as the argument. */
+SYSMEM_API sysmem_node* sysmem_token_node(sysmem_token* token);
+SYSMEM_API sysmem_node* sysmem_collection_node(sysmem_collection* collection);
+SYSMEM_API sysmem_node* sysmem_group_node(sysmem_group* group);
+
+/* ---- Tokens ------------------------------------------------------------------------------------
+ */
+
+/* The root token of a new logical collection. Queued. */
+SYSMEM_API sysmem_status sysmem_token_create(sysmem_client* client, sysmem_token** token,
+                                             sysmem_failure** failure);
+
+/* A token that arrived as a descriptor. Queued: if the descriptor is no token, the new object is
+ * closed and the refusal is the reason. */
+SYSMEM_API sysmem_status sysmem_token_import(sysmem_client* client, int owned_fd,
+                                             sysmem_token** token, sysmem_failure** failure);
+
+/* A new child token. The mask takes rights away from it and all below (SYSMEM_SAME_RIGHTS: none).
+ * Queued. Before the child is exported or bound nothing else is needed: order holds. */
+SYSMEM_API sysmem_status sysmem_token_duplicate(sysmem_token* token, uint32_t rights_mask,
+                                                sysmem_token** child, sysmem_failure** failure);
+
+/* A new child token, straight as a descriptor to pass on. */
+SYSMEM_API sysmem_status sysmem_token_duplicate_exported(sysmem_token* token, uint32_t rights_mask,
+                                                         int64_t deadline_ns, int* child_fd,
+                                                         sysmem_failure** failure);
+
+/* `count` new child tokens, at most 64, one per mask, into children[0] to children[count - 1];
+ * returns when the daemon knows them. */
+SYSMEM_API sysmem_status sysmem_token_duplicate_sync(sysmem_token* token,
+                                                     const uint32_t* rights_masks, size_t count,
+                                                     int64_t deadline_ns, sysmem_token** children,
+                                                     sysmem_failure** failure);
+
+/* The failure of this node stays below it once its allocation is done. Queued. */
+SYSMEM_API sysmem_status sysmem_token_set_dispensable(sysmem_token* token,
+                                                      sysmem_failure** failure);
+
+/* Turns the token into a collection. On SYSMEM_OK the token object is gone. Queued. */
+SYSMEM_API sysmem_status sysmem_token_bind(sysmem_token* token, sysmem_collection** collection,
+                                           sysmem_failure** failure);
+
+/* A new group below the token. Queued. */
+SYSMEM_API sysmem_status sysmem_token_create_group(sysmem_token* token, sysmem_group** group,
+                                                   sysmem_failure** failure);
+
+/* Turns a node into a descriptor that another session can import (or bind). On SYSMEM_OK the object
+ * is gone; from then on only the descriptor counts. */
+SYSMEM_API sysmem_status sysmem_token_export(sysmem_token* token, int64_t deadline_ns, int* fd,
+                                             sysmem_failure** failure);
+SYSMEM_API sysmem_status sysmem_collection_export(sysmem_collection* collection,
+                                                  int64_t deadline_ns, int* fd,
+                                                  sysmem_failure** failure);
+SYSMEM_API sysmem_status sysmem_group_export(sysmem_group* group, int64_t deadline_ns, int* fd,
+                                             sysmem_failure** failure);
+
+/* NULL is fine. */
+SYSMEM_API void sysmem_token_destroy(sysmem_token* token);
+SYSMEM_API void sysmem_token_close(sysmem_token* token);
+
+/* ---- Collections -------------------------------------------------------------------------------
+ */
+
+/* A collection with this client as its only participant; for tests. Queued. */
+SYSMEM_API sysmem_status sysmem_collection_create_non_shared(sysmem_client* client,
+                                                             sysmem_collection** collection,
+                                                             sysmem_failure** failure);
+/* Binds a token that arrived as a descriptor. Queued. */
+SYSMEM_API sysmem_status sysmem_collection_bind_fd(sysmem_client* client, int owned_fd,
+                                                   sysmem_collection** collection,
+                                                   sysmem_failure** failure);
+/* A collection (not a token) that arrived as a descriptor. Queued. */
+SYSMEM_API sysmem_status sysmem_collection_import(sysmem_client* client, int owned_fd,
+                                                  sysmem_collection** collection,
+                                                  sysmem_failure** failure);
+
+/* What this participant needs; NULL: nothing, NONE usage. At most once. Queued. */
+SYSMEM_API sysmem_status sysmem_collection_set_constraints(sysmem_collection* collection,
+                                                           const sysmem_constraints* constraints,
+                                                           sysmem_failure** failure);
+/* The same; the outcome must also equal that of the collection which the buffer `fd` belongs to. */
+SYSMEM_API sysmem_status sysmem_collection_set_constraints_matching(
+    sysmem_collection* collection, const sysmem_constraints* constraints, int must_match_fd,
+    sysmem_failure** failure);
+
+/* WaitForAllBuffersAllocated: waits until everybody has said what they need and the buffers are
+ * there, or the allocation has failed. May be called again, each time for new descriptors. */
+SYSMEM_API sysmem_status sysmem_collection_wait(sysmem_collection* collection, int64_t deadline_ns,
+                                                sysmem_buffers** buffers, sysmem_failure** failure);
+
+/* CheckAllBuffersAllocated: SYSMEM_OK, or SYSMEM_ERROR with SYSMEM_ERROR_PENDING, or what the wait
+ * would fail with. */
+SYSMEM_API sysmem_status sysmem_collection_check(sysmem_collection* collection, int64_t deadline_ns,
+                                                 sysmem_failure** failure);
+
+/* Bind, set_constraints and wait in one message: the fast way to take part. When it fails, no
+ * object is left, except after SYSMEM_TIMEOUT: then *collection is set and can be waited for again.
+ * `constraints` may be NULL, `buffers` may not. On any status but SYSMEM_INVALID_ARGUMENT the token
+ * object is gone. */
+SYSMEM_API sysmem_status sysmem_token_join(sysmem_token* token,
+                                           const sysmem_constraints* constraints,
+                                           int64_t deadline_ns, sysmem_collection** collection,
+                                           sysmem_buffers** buffers, sysmem_failure** failure);
+SYSMEM_API sysmem_status sysmem_join(sysmem_client* client, int owned_fd,
+                                     const sysmem_constraints* constraints, int64_t deadline_ns,
+                                     sysmem_collection** collection, sysmem_buffers** buffers,
+                                     sysmem_failure** failure);
+
+/* A wait that goes on while the program does other things. */
+typedef struct sysmem_wait sysmem_wait;
+/* Called from dispatch when the wait is over. `buffers` belongs to the callback and is NULL unless
+ * status is SYSMEM_OK; `failure` is valid during the call and NULL if status is SYSMEM_OK. */
+typedef void (*sysmem_wait_callback)(void* data, sysmem_status status, sysmem_buffers* buffers,
+                                     const sysmem_failure* failure);
+/* Sends the wait and returns at once. With a callback, the callback gets the outcome; with NULL,
+ * sysmem_wait_finish() does. If a deadline passes, the outcome is SYSMEM_TIMEOUT. *wait must be
+ * destroyed; it may outlive the collection. `free_data` (may be NULL) gets `data` when no callback
+ * will use it any more, also when this call fails. */
+SYSMEM_API sysmem_status sysmem_collection_start_wait(sysmem_collection* collection,
+                                                      int64_t deadline_ns,
+                                                      sysmem_wait_callback callback, void* data,
+                                                      sysmem_free_function free_data,
+                                                      sysmem_wait** wait, sysmem_failure** failure);
+/* An eventfd that becomes readable when the wait is over, and stays so. Belongs to the wait. */
+SYSMEM_API int sysmem_wait_fd(sysmem_wait* wait);
+/* The outcome of a wait without callback, once: SYSMEM_TIMEOUT while it is not over by the deadline
+ * (the wait goes on), SYSMEM_INVALID_ARGUMENT when the outcome was already taken. */
+SYSMEM_API sysmem_status sysmem_wait_finish(sysmem_wait* wait, int64_t deadline_ns,
+                                            sysmem_buffers** buffers, sysmem_failure** failure);
+/* Takes the wait back; its outcome will be SYSMEM_CANCELLED, or what came first. */
+SYSMEM_API void sysmem_wait_cancel(sysmem_wait* wait);
+/* Takes the wait back if it is not over, and frees it; its callback does not run any more. */
+SYSMEM_API void sysmem_wait_destroy(sysmem_wait* wait);
+
+/* A token whose subtree allocates later, out of this collection's spare buffers. Queued. */
+SYSMEM_API sysmem_status sysmem_collection_attach_token(sysmem_collection* collection,
+                                                        uint32_t rights_mask, sysmem_token** token,
+                                                        sysmem_failure** failure);
+SYSMEM_API sysmem_status sysmem_collection_attach_token_exported(sysmem_collection* collection,
+                                                                 uint32_t rights_mask,
+                                                                 int64_t deadline_ns, int* token_fd,
+                                                                 sysmem_failure** failure);
+/* `owned_fd` is the write end of a pipe: the daemon closes it when at most `buffers_remaining`
+ * buffers of this collection still exist, or its allocation has failed. Queued. */
+SYSMEM_API sysmem_status sysmem_collection_attach_lifetime_tracking(sysmem_collection* collection,
+                                                                    int owned_fd,
+                                                                    uint32_t buffers_remaining,
+                                                                    sysmem_failure** failure);
+
+SYSMEM_API void sysmem_collection_destroy(sysmem_collection* collection);
+SYSMEM_API void sysmem_collection_close(sysmem_collection* collection);
+
+/* ---- Groups: exactly one child is chosen, earlier ones are tried first --------------------------
+ */
+
+SYSMEM_API sysmem_status sysmem_group_import(sysmem_client* client, int owned_fd,
+                                             sysmem_group** group, sysmem_failure** failure);
+SYSMEM_API sysmem_status sysmem_group_create_child(sysmem_group* group, uint32_t rights_mask,
+                                                   sysmem_token** child, sysmem_failure** failure);
+SYSMEM_API sysmem_status sysmem_group_create_child_exported(sysmem_group* group,
+                                                            uint32_t rights_mask,
+                                                            int64_t deadline_ns, int* child_fd,
+                                                            sysmem_failure** failure);
+SYSMEM_API sysmem_status sysmem_group_create_children_sync(sysmem_group* group,
+                                                           const uint32_t* rights_masks,
+                                                           size_t count, int64_t deadline_ns,
+                                                           sysmem_token** children,
+                                                           sysmem_failure** failure);
+/* Queued. Without it the collection never allocates, and destroying the group fails it. */
+SYSMEM_API sysmem_status sysmem_group_all_children_present(sysmem_group* group,
+                                                           sysmem_failure** failure);
+SYSMEM_API void sysmem_group_destroy(sysmem_group* group);
+SYSMEM_API void sysmem_group_close(sysmem_group* group);
+
+/* ---- What all nodes can do ----------------------------------------------------------------------
+ */
+
+/* Returns when the daemon has taken in every earlier call. */
+SYSMEM_API sysmem_status sysmem_node_sync(sysmem_node* node, int64_t deadline_ns,
+                                          sysmem_failure** failure);
+/* Release without closing. After it only destroy or close makes sense. Queued. */
+SYSMEM_API sysmem_status sysmem_node_release(sysmem_node* node, sysmem_failure** failure);
+/* Names the buffers allocated later, at most 64 bytes; the highest priority wins. Queued. */
+SYSMEM_API sysmem_status sysmem_node_set_name(sysmem_node* node, uint32_t priority,
+                                              const char* name, sysmem_failure** failure);
+/* Name (at most 256 bytes) and id of this node and those made from it later. Queued. */
+SYSMEM_API sysmem_status sysmem_node_set_debug_client_info(sysmem_node* node, const char* name,
+                                                           uint64_t id, sysmem_failure** failure);
+/* When the daemon should complain in its log that participants are missing. Queued. */
+SYSMEM_API sysmem_status sysmem_node_set_debug_timeout_log_deadline(sysmem_node* node,
+                                                                    int64_t deadline_ns,
+                                                                    sysmem_failure** failure);
+/* Queued. */
+SYSMEM_API sysmem_status sysmem_node_set_verbose_logging(sysmem_node* node,
+                                                         sysmem_failure** failure);
+SYSMEM_API sysmem_status sysmem_node_get_buffer_collection_id(sysmem_node* node,
+                                                              int64_t deadline_ns, uint64_t* id,
+                                                              sysmem_failure** failure);
+/* A descriptor that proves to is_alternate_for() which node is meant. */
+SYSMEM_API sysmem_status sysmem_node_get_node_ref(sysmem_node* node, int64_t deadline_ns,
+                                                  int* node_ref_fd, sysmem_failure** failure);
+/* Whether at most one of `node` and the node behind `node_ref_fd` can be chosen by a group. */
+SYSMEM_API sysmem_status sysmem_node_is_alternate_for(sysmem_node* node, int node_ref_fd,
+                                                      int64_t deadline_ns, bool* is_alternate,
+                                                      sysmem_failure** failure);
+/* This node and those made from it later hold buffers weakly. Queued. */
+SYSMEM_API sysmem_status sysmem_node_set_weak(sysmem_node* node, sysmem_failure** failure);
+/* This client heeds close_weak_asap. Queued. */
+SYSMEM_API sysmem_status sysmem_node_set_weak_ok(sysmem_node* node, bool for_child_nodes_also,
+                                                 sysmem_failure** failure);
+/* `owned_fd` is the write end of a pipe: the daemon closes it when this node and those below no
+ * longer reserve buffers. Queued. */
+SYSMEM_API sysmem_status sysmem_node_attach_tracking(sysmem_node* node, int owned_fd,
+                                                     sysmem_failure** failure);
+
+/* Events of a node, called from dispatch. Failures are valid during the call. Each may be NULL. */
+struct sysmem_node_listener {
+  size_t struct_size; /* sizeof(struct sysmem_node_listener) */
+  /* The node is gone; only destroy or close make sense now. Called once at most, and not for what
+   * the program itself destroys or closes. The buffers received through it should be let go. */
+  void (*closed)(void* data, const sysmem_failure* why);
+  /* A queued call of this node was refused. */
+  void (*refused)(void* data, const sysmem_failure* why);
+  /* `data` is not needed any more: the listener was replaced or the node is gone, and no callback
+   * is running. May be called from any function of the library. */
+  sysmem_free_function free_data;
+};
+/* Copies `listener`; NULL removes it. Events that came before are reported too. */
+SYSMEM_API void sysmem_node_set_listener(sysmem_node* node,
+                                         const struct sysmem_node_listener* listener, void* data);
+/* An eventfd that becomes readable when the node is gone or the session over, and stays so; no
+ * dispatch is needed. Belongs to the caller. */
+SYSMEM_API sysmem_status sysmem_node_closed_fd(sysmem_node* node, int* fd,
+                                               sysmem_failure** failure);
+/* Whether the node is known to be gone, as far as the library has heard. */
+SYSMEM_API bool sysmem_node_is_closed(const sysmem_node* node);
+
+/* ---- Asking about descriptors
+ * -------------------------------------------------------------------- */
+
+/* The identity of a token's descriptor (SO_COOKIE), the "koid" of this system. */
+SYSMEM_API sysmem_status sysmem_token_fd_id(int fd, uint64_t* id, sysmem_failure** failure);
+/* ValidateBufferCollectionToken: whether the daemon knows the token with this identity. */
+SYSMEM_API sysmem_status sysmem_validate_token(sysmem_client* client, uint64_t token_id,
+                                               int64_t deadline_ns, bool* is_known,
+                                               sysmem_failure** failure);
+/* The same, for a descriptor. */
+SYSMEM_API sysmem_status sysmem_validate_token_fd(sysmem_client* client, int fd,
+                                                  int64_t deadline_ns, bool* is_known,
+                                                  sysmem_failure** failure);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
