@@ -33,6 +33,11 @@ class Closer {
   void Close(base::UniqueFd fd, std::function<void()> closed = nullptr);
   void Close(std::vector<base::UniqueFd> fds);
 
+  // Closes a connected socket soon, after taking out what its peer has sent and nobody has read:
+  // descriptors in there would be closed with the socket, and a socket closed with unread data
+  // resets, so that the peer may miss what was sent to it last. They never enter our own table.
+  void CloseConnection(base::UniqueFd socket);
+
   // Waits until all is closed, at most until `deadline_ns` (CLOCK_MONOTONIC). True when it is.
   bool Stop(int64_t deadline_ns);
 
