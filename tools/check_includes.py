@@ -42,6 +42,8 @@ ROOMS = {
         "drm", "benchmark", "version"},
     # Shared helpers of tests.
     "tests/support": {"src/base", "system", "gtest", "absl"},
+    # Rules that hold for every message of the wire.
+    "tests/proto": {"proto", "protobuf", "system", "gtest"},
     # Real processes, seen from outside.
     "tests/end_to_end": {
         "src/base", "src/client/include", "tests/support", "system", "gtest", "absl", "json"},
