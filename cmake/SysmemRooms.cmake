@@ -13,6 +13,7 @@
 #     [GRPC] [INSTALL])                    INSTALL: belongs to the installation
 #
 #   sysmem_house_rules(target [GRPC])      the rules for a target declared by hand (libsysmem)
+#   sysmem_use_grpc_pch(target)            GRPC alone, for generated code
 #
 # Sources include from the root of src ("core/event.h"); programs and tests may also name a file
 # from the root of the repository ("tests/support/temp_dir.h").
@@ -44,17 +45,24 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     <map> <memory> <mutex> <optional> <string> <string_view> <utility> <vector>)
 endif()
 
-function(sysmem_house_rules target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "GRPC" "" "")
-  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${SYSMEM_WARNINGS}>")
-  target_include_directories(${target} PRIVATE
-    "${PROJECT_SOURCE_DIR}/src" "${PROJECT_BINARY_DIR}/generated")
-  if(arg_GRPC AND TARGET sysmem_grpc_pch)
+function(sysmem_use_grpc_pch target)
+  if(TARGET sysmem_grpc_pch)
     # The precompiled header holds code for a library (-fPIC); programs must then match it. ccache
     # wants -fpch-preprocess to see which header was used.
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
     target_compile_options(${target} PRIVATE -fPIC -fpch-preprocess)
     target_precompile_headers(${target} REUSE_FROM sysmem_grpc_pch)
+  endif()
+endfunction()
+
+function(sysmem_house_rules target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "GRPC" "" "")
+  _sysmem_no_leftovers("${arg_UNPARSED_ARGUMENTS}")
+  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${SYSMEM_WARNINGS}>")
+  target_include_directories(${target} PRIVATE
+    "${PROJECT_SOURCE_DIR}/src" "${PROJECT_BINARY_DIR}/generated")
+  if(arg_GRPC)
+    sysmem_use_grpc_pch(${target})
   endif()
 endfunction()
 
