@@ -45,6 +45,7 @@ struct PeerInfo {
   uid_t uid = 0;
   gid_t gid = 0;
   std::string command;
+  std::string library;  // Hello.library, as claimed
 };
 
 struct StatusInfo {

@@ -42,6 +42,7 @@ struct BindSharedCollection {
 struct ValidateToken {
   std::optional<uint64_t> koid;  // node id, or SO_COOKIE of an exported end
   std::optional<DescriptorNumber> descriptor;
+  std::optional<Handle> handle;  // of this session
 };
 // Allocator.SetDebugClientInfo: for nodes this session makes afterwards.
 struct SetAllocatorDebugInfo {
@@ -100,6 +101,8 @@ struct InspectSessions {};
 // A message that is wrong in itself and names no node to fail: answered with `why`, harms nobody.
 struct Malformed {
   core::Failure why;
+  // Descriptors the message named all the same: it uses them up.
+  std::vector<DescriptorNumber> used_up;
 };
 
 }  // namespace op
