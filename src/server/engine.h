@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "core/effect.h"
 #include "core/settings.h"
 #include "heaps/heap.h"
 #include "server/inspection.h"
@@ -25,26 +26,51 @@ namespace sysmem::server {
 
 class EventLoop;
 
-// Named limits of the daemon with their units and reasons; server/limits.cc prints them.
+// Named limits of the daemon, each with its unit in its name and its reason beside it. The
+// inspector lists them (limits.cc).
 struct EngineLimits {
-  uint32_t waits_per_session = 512;        // half of max_concurrent_streams (design 3, Waiting)
-  uint32_t held_calls_per_session = 256;   // behind a hole in the numbers
-  int64_t hole_ns = 2'000'000'000;         // how long a hole may last
-  uint32_t unread_descriptors = 512;       // pushed and unread, per session
-  int64_t outbox_stall_ns = 5'000'000'000; // no progress for so long ends the session
+  // Half of the streams one connection may have open, so that the call that ends a wait still
+  // finds one.
+  uint32_t waits_per_session = 512;
+  // Calls held behind a hole in the running numbers, and how long a hole may last: gRPC reorders by
+  // a few calls and microseconds, anything beyond is a lost call.
+  uint32_t held_calls_per_session = 256;
+  int64_t hole_ns = 2'000'000'000;
+  // Pushed and unread, per session: two of the largest messages the kernel takes.
+  uint32_t unread_descriptors = 512;
+  // How long a reply may wait for a client that does not read its handle channel.
+  int64_t outbox_stall_ns = 5'000'000'000;
+  // Sent by a client and not yet named by a call.
+  uint32_t received_descriptors_per_session = 64;
+  // A table, not a resource of the kernel: bounds the daemon's memory per session.
   uint32_t handles_per_session = 16384;
-  uint32_t sessions_per_uid = 64;
-  uint32_t sessions = 256;
-  uint32_t received_descriptors_per_session = 64;  // sent by the client, not yet named by a call
-  uint64_t inline_allocation_bytes = 256 << 10;    // above: on a worker
+  // Allocations up to this size are made in the collection's turn: cheaper than a thread hop.
+  uint64_t inline_allocation_bytes = 256 << 10;
+
+  // These follow RLIMIT_NOFILE; see LimitsFor.
+  uint64_t descriptors = 1024;               // the process's limit itself
+  uint32_t sessions = 64;                    // three descriptors each
+  uint32_t sessions_per_uid = 32;            // half, so that one user never locks all others out
+  uint32_t exported_nodes = 128;             // one descriptor each
+  uint32_t buffers = 512;                    // one descriptor each, over all collections
+  uint64_t unread_descriptors_in_all = 256;  // in flight, over all sessions
 };
+
+// Shares out `descriptors` (RLIMIT_NOFILE): a half for buffers, a quarter in flight, an eighth for
+// exported nodes, three sixteenths for sessions; what remains is for the daemon itself.
+EngineLimits LimitsFor(uint64_t descriptors);
 
 struct EngineOptions {
   EngineLimits limits;
   core::Settings core;  // heaps are filled in from `heaps`
   std::vector<std::shared_ptr<heaps::Heap>> heaps;
   std::string version;
+  std::vector<std::string> features;         // both sides of the hello know them by name
   gid_t admin_gid = static_cast<gid_t>(-1);  // this group, root and the daemon's uid see all
+  // Body of a SESSION_ENDED message; the transport's, because the engine knows no protobuf.
+  std::function<std::string(const SessionEnd&)> encode_session_end;
+  // Where log lines go; escaped by whoever prints. Called without locks.
+  std::function<void(core::effect::Log::Level, const PeerInfo&, const std::string&)> log;
 };
 
 class Engine {

@@ -69,11 +69,11 @@ struct StatusInfo {
 // Who holds a node right now.
 struct HolderInfo {
   core::NodeId node = 0;
-  bool exported = false;           // travelling in a socketpair end
-  uint64_t exported_koid = 0;      // its SO_COOKIE
-  uint64_t session_id = 0;         // else the session that holds it ...
-  uint64_t handle = 0;             // ... under this number
-  PeerInfo peer;                   // that session's peer (or the exporter's, when exported)
+  bool exported = false;       // travelling in a socketpair end
+  uint64_t exported_koid = 0;  // its SO_COOKIE
+  uint64_t session_id = 0;     // else the session that holds it ...
+  uint64_t handle = 0;         // ... under this number
+  PeerInfo peer;               // that session's peer (or the exporter's, when exported)
 };
 
 struct BufferInfo {
@@ -112,8 +112,8 @@ struct SessionInfo {
   uint64_t calls_held = 0;
   uint64_t next_number = 0;
   int64_t age_ns = 0;
-  std::string end_reason;   // name of the reason, empty while open: "SEQUENCE_GAP"
-  std::string end_message;  // one sentence
+  std::string end_reason;             // name of the reason, empty while open: "SEQUENCE_GAP"
+  std::string end_message;            // one sentence
   std::vector<uint64_t> collections;  // ids of collections in which it holds or held nodes
 };
 

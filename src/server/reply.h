@@ -41,11 +41,10 @@ struct TokenKnown {
   bool is_known = false;
 };
 
-using OperationResult =
-    std::variant<core::Nothing, core::Failure, ExportedNodes, GrantedBuffers,
-                 uint64_t /* buffer_collection_id */, TokenKnown, ServerInfo, StatusInfo,
-                 std::vector<CollectionSummary>, CollectionDetail, std::vector<HeapInfo>,
-                 std::vector<SessionInfo>>;
+using OperationResult = std::variant<core::Nothing, core::Failure, ExportedNodes, GrantedBuffers,
+                                     uint64_t /* buffer_collection_id */, TokenKnown, ServerInfo,
+                                     StatusInfo, std::vector<CollectionSummary>, CollectionDetail,
+                                     std::vector<HeapInfo>, std::vector<SessionInfo>>;
 
 struct Reply {
   uint64_t order = 0;                    // place among all the daemon sends this session, from 1

@@ -18,6 +18,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "base/unique_fd.h"
 #include "server/inspection.h"
 #include "server/reply.h"
@@ -39,6 +40,9 @@ class Session : public std::enable_shared_from_this<Session> {
           base::UniqueFd wire);
   ~Session();
 
+  // Begins to watch the handle channel; right after construction, before anything else.
+  absl::Status Start();
+
   // One call has arrived, in any order. `port` is answered exactly once, now or later.
   void Submit(Request request, std::shared_ptr<ReplyPort> port);
 
@@ -49,6 +53,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // call counts. May be called from any thread, also from within Submit.
   void End(SessionEnd end);
 
+  SessionInfo Describe() const;
   uint64_t id() const;
   const PeerInfo& peer() const;
 

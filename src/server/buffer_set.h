@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The buffers of one collection, as the daemon holds them.
+//
+// Made as a whole or not at all. Whoever sends a hand-out keeps the set alive until it is sent;
+// when the last owner lets go, the daemon's own handles are closed and the memory lives on only as
+// long as clients hold theirs (GONE-3).
+//
+// Immutable but for the count of hand-outs. Thread-safe.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/unique_fd.h"
+#include "core/failure.h"
+#include "core/plan.h"
+#include "heaps/heap.h"
+#include "server/inspection.h"
+
+namespace sysmem::server {
+
+// Counts what the daemon holds, and refuses what would exhaust its descriptors.
+class BufferLedger {
+ public:
+  explicit BufferLedger(uint64_t max_buffers) : max_buffers_(max_buffers) {}
+  // False if `count` more would exceed the limit.
+  bool Reserve(uint64_t count, uint64_t bytes);
+  void Release(uint64_t count, uint64_t bytes);
+  uint64_t buffers() const { return buffers_.load(std::memory_order_relaxed); }
+  uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  uint64_t max_buffers() const { return max_buffers_; }
+
+ private:
+  const uint64_t max_buffers_;
+  std::atomic<uint64_t> buffers_ = 0;
+  std::atomic<uint64_t> bytes_ = 0;
+};
+
+class BufferSet {
+ public:
+  // Asks `heap` for plan.buffer_count buffers (5.1). The name of buffer i is "<name>:<i>", or the
+  // heap's own choice when `name` is empty (BUF-2). Fails with NO_MEMORY and the figures.
+  static core::Result<std::shared_ptr<const BufferSet>> Allocate(
+      std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger,
+      const core::Plan& plan, const std::string& name, uint64_t buffer_collection_id);
+  ~BufferSet();
+
+  // One own open file description per buffer, read-only unless `writable` (RES-1), counted.
+  absl::StatusOr<std::vector<base::UniqueFd>> HandOutAll(bool writable) const;
+
+  const core::HeapProperties& heap_properties() const { return heap_->properties(); }
+  std::vector<BufferInfo> Describe() const;
+  size_t size() const { return buffers_.size(); }
+
+ private:
+  BufferSet(std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger);
+
+  const std::shared_ptr<heaps::Heap> heap_;
+  const std::shared_ptr<BufferLedger> ledger_;
+  std::vector<std::unique_ptr<heaps::Buffer>> buffers_;
+  uint64_t reserved_buffers_ = 0;
+  uint64_t reserved_bytes_ = 0;
+  mutable std::atomic<uint64_t> hand_outs_ = 0;
+};
+
+}  // namespace sysmem::server

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/collection_host.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sysmem::server {
+namespace {
+
+template <typename T>
+concept Answered = requires(T event) {
+  event.call;
+};
+
+void SetCall(core::Event& event, core::CallId call) {
+  std::visit(
+      [&](auto& what) {
+        if constexpr (Answered<decltype(what)>) what.call = call;
+      },
+      event);
+}
+
+}  // namespace
+
+CollectionHost::CollectionHost(Engine::Internals& engine, uint64_t buffer_collection_id,
+                               PeerInfo creator)
+    : engine_(engine),
+      id_(buffer_collection_id),
+      creator_(std::move(creator)),
+      created_ns_(EventLoop::NowNs()),
+      mailbox_([this](Item item) { return Take(std::move(item)); }),
+      core_(buffer_collection_id, engine.settings, created_ns_) {}
+
+CollectionHost::~CollectionHost() { engine_.loop.CancelTimer(timer_); }
+
+void CollectionHost::PostEvent(core::Event event, CallSlot slot, NamedHolders holders,
+                               std::vector<base::UniqueFd> ends) {
+  auto self = shared_from_this();
+  mailbox_.Post(
+      EventItem{std::move(event), std::move(slot), std::move(holders), std::move(ends), 0});
+}
+
+void CollectionHost::PostMove(core::NodeId node, Holder holder, CallSlot slot,
+                              std::vector<base::UniqueFd> ends) {
+  auto self = shared_from_this();
+  mailbox_.Post(MoveItem{node, std::move(holder), std::move(slot), std::move(ends)});
+}
+
+void CollectionHost::PostClose(core::NodeId node, std::string why, CallSlot slot) {
+  auto self = shared_from_this();
+  mailbox_.Post(
+      EventItem{core::event::Close{0, node, std::move(why)}, std::move(slot), {}, {}, node});
+}
+
+void CollectionHost::PostCancelWait(core::NodeId node, CallSlot wait) {
+  auto self = shared_from_this();
+  mailbox_.Post(CancelItem{node, std::move(wait)});
+}
+
+void CollectionHost::PostInspect(std::function<void(CollectionDetail)> done) {
+  auto self = shared_from_this();
+  mailbox_.Post(InspectItem{std::move(done)});
+}
+
+Mailbox<CollectionHost::Item>::After CollectionHost::Take(Item item) {
+  std::visit([this](auto&& what) { Handle(std::move(what)); }, std::move(item));
+  if (touched_.empty()) return nullptr;
+  return [touched = std::exchange(touched_, {})] {
+    for (const auto& outbox : touched) outbox->Flush();
+  };
+}
+
+void CollectionHost::Handle(EventItem item) {
+  if (item.forget != 0) holders_.erase(item.forget);
+  std::vector<core::NodeId> named;
+  for (auto& [node, holder] : item.holders) {
+    named.push_back(node);
+    holders_[node] = std::move(holder);
+  }
+  if (item.slot) {
+    const core::CallId call = ++last_call_;
+    SetCall(item.event, call);
+    pending_.emplace(call, Pending{std::move(item.slot), std::move(item.ends)});
+  }
+  Run(item.event);
+  // What did not come to be is closed for its holder, after the answer that says why.
+  for (core::NodeId node : named) {
+    if (holders_.contains(node) && !core_.IsConnected(node)) TellClosed(node, "it was never made");
+  }
+}
+
+void CollectionHost::Handle(MoveItem item) {
+  holders_[item.node] = std::move(item.holder);
+  PendingResult result = OperationResult(core::Nothing{});
+  const bool lives = core_.IsConnected(item.node);
+  if (!lives) {
+    result = OperationResult(core::Closed("the node is closed"));
+  } else if (!item.ends.empty()) {
+    result = EndsToPush{std::move(item.ends)};
+  }
+  if (item.slot) {
+    Touch(item.slot.call->outbox());
+    item.slot.Resolve(std::move(result));
+  }
+  if (!lives) TellClosed(item.node, "the node is closed");
+}
+
+void CollectionHost::Handle(AllocatedItem item) {
+  core::event::AllocationFinished finished{item.attempt, std::nullopt};
+  if (auto* set = std::get_if<std::shared_ptr<const BufferSet>>(&item.outcome)) {
+    buffers_ = std::move(*set);
+  } else {
+    finished.failure = std::get<core::Failure>(std::move(item.outcome));
+  }
+  if (finished_) {
+    buffers_.reset();  // nobody is left to use them
+    return;
+  }
+  Run(finished);
+}
+
+void CollectionHost::Handle(CancelItem item) {
+  for (const auto& [call, pending] : pending_) {
+    if (pending.slot.call != item.wait.call || pending.slot.index != item.wait.index) continue;
+    Run(core::event::CancelWait{item.node, call});
+    return;
+  }
+}
+
+void CollectionHost::Handle(InspectItem item) { item.done(Describe()); }
+
+void CollectionHost::Run(const core::Event& event) {
+  follow_ups_.push_back(event);
+  while (!follow_ups_.empty()) {
+    core::Event next = std::move(follow_ups_.front());
+    follow_ups_.pop_front();
+    for (core::Effect& effect : core_.Handle(next)) {
+      std::visit([this](auto&& what) { Apply(std::move(what)); }, std::move(effect));
+    }
+  }
+}
+
+void CollectionHost::Apply(core::effect::Answer answer) {
+  auto found = pending_.find(answer.call);
+  if (found == pending_.end()) return;
+  Pending pending = std::move(found->second);
+  pending_.erase(found);
+  Touch(pending.slot.call->outbox());
+  if (auto* failure = std::get_if<core::Failure>(&answer.result)) {
+    pending.slot.Resolve(OperationResult(std::move(*failure)));
+  } else if (auto* grant = std::get_if<core::Grant>(&answer.result)) {
+    pending.slot.Resolve(BuffersToPush{std::move(*grant), buffers_});
+  } else if (auto* id = std::get_if<uint64_t>(&answer.result)) {
+    pending.slot.Resolve(OperationResult(*id));
+  } else if (!pending.ends.empty()) {
+    pending.slot.Resolve(EndsToPush{std::move(pending.ends)});
+  } else {
+    pending.slot.Resolve(OperationResult(core::Nothing{}));
+  }
+}
+
+void CollectionHost::Apply(core::effect::NodeClosed closed) { TellClosed(closed.node, closed.why); }
+
+void CollectionHost::Apply(core::effect::Allocate allocate) {
+  auto heap = engine_.FindHeap(allocate.plan.settings.buffer.heap);
+  if (!heap) {
+    core::Failure failure;
+    failure.error = core::Error::kNoMemory;
+    failure.rule = "HEAP-4";
+    failure.message = absl::StrCat("heap ", allocate.plan.settings.buffer.heap.type, " is gone");
+    follow_ups_.push_back(core::event::AllocationFinished{allocate.attempt, std::move(failure)});
+    return;
+  }
+  const uint64_t bytes =
+      allocate.plan.settings.buffer.raw_vmo_size * uint64_t{allocate.plan.buffer_count};
+  if (bytes <= engine_.options.limits.inline_allocation_bytes) {
+    auto made = BufferSet::Allocate(heap, engine_.ledger, allocate.plan, allocate.name,
+                                    allocate.buffer_collection_id);
+    core::event::AllocationFinished finished{allocate.attempt, std::nullopt};
+    if (made.ok()) {
+      buffers_ = std::move(made).value();
+    } else {
+      finished.failure = std::move(made).failure();
+    }
+    follow_ups_.push_back(std::move(finished));
+    return;
+  }
+  engine_.worker.Run([self = shared_from_this(), heap, allocate = std::move(allocate)] {
+    auto made = BufferSet::Allocate(heap, self->engine_.ledger, allocate.plan, allocate.name,
+                                    allocate.buffer_collection_id);
+    AllocatedItem item{allocate.attempt, {}};
+    if (made.ok()) {
+      item.outcome = std::move(made).value();
+    } else {
+      item.outcome = std::move(made).failure();
+    }
+    self->mailbox_.Post(std::move(item));
+  });
+}
+
+// Freeing pages takes time, so the last reference to large buffers is let go of elsewhere.
+void CollectionHost::Apply(core::effect::DropBuffers) {
+  if (!buffers_) return;
+  engine_.worker.Run([dead = std::exchange(buffers_, nullptr)]() mutable { dead.reset(); });
+}
+
+void CollectionHost::Apply(core::effect::ArmTimer timer) {
+  engine_.loop.CancelTimer(timer_);
+  timer_ = engine_.loop.RunAt(timer.deadline_ns, [weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->PostEvent(core::event::Tick{EventLoop::NowNs()}, {});
+  });
+}
+
+void CollectionHost::Apply(core::effect::Log log) { engine_.Log(log.level, creator_, log.text); }
+
+void CollectionHost::Apply(core::effect::Finished) {
+  finished_ = true;
+  engine_.loop.CancelTimer(std::exchange(timer_, 0));
+  engine_.ForgetCollection(id_);
+}
+
+void CollectionHost::TellClosed(core::NodeId node, const std::string& why) {
+  auto found = holders_.extract(node);
+  if (found.empty()) return;
+  const Holder& holder = found.mapped();
+  if (holder.cookie != 0) {
+    engine_.exports->Drop(holder.cookie);
+  } else {
+    holder.outbox->AppendNodeClosed(holder.handle, why);
+    Touch(holder.outbox);
+  }
+}
+
+void CollectionHost::Touch(const std::shared_ptr<Outbox>& outbox) {
+  if (std::find(touched_.begin(), touched_.end(), outbox) == touched_.end()) {
+    touched_.push_back(outbox);
+  }
+}
+
+CollectionDetail CollectionHost::Describe() const {
+  CollectionDetail detail;
+  detail.snapshot = core_.TakeSnapshot();
+  if (buffers_) detail.buffers = buffers_->Describe();
+  for (const auto& [node, holder] : holders_) {
+    HolderInfo info;
+    info.node = node;
+    info.exported = holder.cookie != 0;
+    info.exported_koid = holder.cookie;
+    info.session_id = holder.outbox->session_id();
+    info.handle = holder.handle;
+    info.peer = holder.outbox->peer();
+    detail.holders.push_back(std::move(info));
+  }
+  std::sort(detail.holders.begin(), detail.holders.end(),
+            [](const HolderInfo& a, const HolderInfo& b) { return a.node < b.node; });
+  CollectionSummary& summary = detail.summary;
+  summary.buffer_collection_id = id_;
+  summary.name = detail.snapshot.name;
+  summary.state = detail.snapshot.state;
+  summary.nodes = detail.snapshot.nodes.size();
+  for (const auto& node : detail.snapshot.nodes) summary.connected += node.connected ? 1 : 0;
+  summary.buffers = detail.buffers.size();
+  for (const auto& buffer : detail.buffers) summary.total_bytes += buffer.size_bytes;
+  summary.creator = creator_;
+  summary.age_ns = EventLoop::NowNs() - created_ns_;
+  return detail;
+}
+
+}  // namespace sysmem::server

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One logical buffer collection in the daemon: its core, its mailbox, its buffers, and who holds
+// each of its nodes.
+//
+// Everything that happens to the collection is posted here and handled one at a time. Inside the
+// turn the event goes through the core, answers and closures are appended to the outboxes of the
+// sessions they belong to, and small allocations are carried out; outside of it the outboxes are
+// flushed. Large allocations go to a worker and come back as an item.
+//
+// Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/collection.h"
+#include "server/buffer_set.h"
+#include "server/call.h"
+#include "server/inspection.h"
+#include "server/internals.h"
+#include "server/mailbox.h"
+#include "server/outbox.h"
+
+namespace sysmem::server {
+
+// Who learns of a node's closure: the session that holds it, or the holders of its exported end.
+struct Holder {
+  std::shared_ptr<Outbox> outbox;  // of the holding session, or of the one that exported it
+  Handle handle = 0;               // 0 while exported
+  uint64_t cookie = 0;             // SO_COOKIE of the exported end, 0 while in a session
+};
+
+class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
+ public:
+  CollectionHost(Engine::Internals& engine, uint64_t buffer_collection_id, PeerInfo creator);
+  ~CollectionHost();
+
+  using NamedHolders = std::vector<std::pair<core::NodeId, Holder>>;
+
+  // An event for the core. `slot` is told its answer. `holders` are installed before the event is
+  // handled, for the nodes it makes or moves; a node that does not exist afterwards is reported
+  // closed to its holder. `ends` are exported ends that go with a positive answer.
+  void PostEvent(core::Event event, CallSlot slot, NamedHolders holders = {},
+                 std::vector<base::UniqueFd> ends = {});
+
+  // The node changes hands: Export and Import. Answered CLOSED if it is gone.
+  void PostMove(core::NodeId node, Holder holder, CallSlot slot,
+                std::vector<base::UniqueFd> ends = {});
+
+  // The client end of `node` is gone: nobody is told of its closure any more.
+  void PostClose(core::NodeId node, std::string why, CallSlot slot);
+
+  // The caller takes a wait back: the operation `wait` of an earlier event of his.
+  void PostCancelWait(core::NodeId node, CallSlot wait);
+
+  // `done` is called in the collection's turn with everything there is to see.
+  void PostInspect(std::function<void(CollectionDetail)> done);
+
+  uint64_t id() const { return id_; }
+  const PeerInfo& creator() const { return creator_; }
+
+ private:
+  struct EventItem {
+    core::Event event;
+    CallSlot slot;
+    NamedHolders holders;
+    std::vector<base::UniqueFd> ends;
+    core::NodeId forget = 0;  // holder to forget first (Close)
+  };
+  struct MoveItem {
+    core::NodeId node = 0;
+    Holder holder;
+    CallSlot slot;
+    std::vector<base::UniqueFd> ends;
+  };
+  struct AllocatedItem {
+    core::AttemptId attempt = 0;
+    std::variant<std::shared_ptr<const BufferSet>, core::Failure> outcome;
+  };
+  struct CancelItem {
+    core::NodeId node = 0;
+    CallSlot wait;
+  };
+  struct InspectItem {
+    std::function<void(CollectionDetail)> done;
+  };
+  using Item = std::variant<EventItem, MoveItem, AllocatedItem, CancelItem, InspectItem>;
+  struct Pending {
+    CallSlot slot;
+    std::vector<base::UniqueFd> ends;
+  };
+
+  // All of these run inside the turn.
+  Mailbox<Item>::After Take(Item item);
+  void Handle(EventItem item);
+  void Handle(MoveItem item);
+  void Handle(AllocatedItem item);
+  void Handle(CancelItem item);
+  void Handle(InspectItem item);
+  void Run(const core::Event& event);
+  void Apply(core::Effect effect);
+  void Apply(core::effect::Answer answer);
+  void Apply(core::effect::NodeClosed closed);
+  void Apply(core::effect::Allocate allocate);
+  void Apply(core::effect::DropBuffers);
+  void Apply(core::effect::ArmTimer timer);
+  void Apply(core::effect::Log log);
+  void Apply(core::effect::Finished);
+  void TellClosed(core::NodeId node, const std::string& why);
+  void Touch(const std::shared_ptr<Outbox>& outbox);
+  CollectionDetail Describe() const;
+
+  Engine::Internals& engine_;
+  const uint64_t id_;
+  const PeerInfo creator_;
+  const int64_t created_ns_;
+  Mailbox<Item> mailbox_;
+
+  // Touched in the turn only.
+  core::Collection core_;
+  std::unordered_map<core::NodeId, Holder> holders_;
+  std::unordered_map<core::CallId, Pending> pending_;
+  core::CallId last_call_ = 0;
+  std::shared_ptr<const BufferSet> buffers_;
+  std::deque<core::Event> follow_ups_;  // of effects carried out on the spot
+  EventLoop::TimerId timer_ = 0;
+  bool finished_ = false;
+  std::vector<std::shared_ptr<Outbox>> touched_;
+};
+
+}  // namespace sysmem::server

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/engine.h"
+
+#include <ctime>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/collection_host.h"
+#include "server/internals.h"
+
+namespace sysmem::server {
+namespace {
+
+// How many ended sessions the inspector remembers: enough to find the one that just failed.
+constexpr size_t kEndedSessionsKept = 64;
+// How long the last jobs may take at the end.
+constexpr int64_t kShutdownPatienceNs = 5'000'000'000;
+
+// Ids are unique for the boot, over restarts of the daemon (TREE-2): microseconds of the boot clock
+// grow faster than collections can be made.
+uint64_t FirstCollectionId() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000 +
+         static_cast<uint64_t>(now.tv_nsec) / 1'000 + 2;  // 0 and 1 are reserved
+}
+
+std::shared_ptr<const core::Settings> MakeSettings(const EngineOptions& options) {
+  auto settings = std::make_shared<core::Settings>(options.core);
+  for (const auto& heap : options.heaps) settings->heaps.push_back(heap->properties());
+  return settings;
+}
+
+}  // namespace
+
+Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop)
+    : options(std::move(engine_options)),
+      loop(event_loop),
+      started_ns(EventLoop::NowNs()),
+      settings(MakeSettings(options)),
+      worker({.name = "sysmemd-alloc"}),
+      unread(std::make_shared<UnreadBudget>(options.limits.unread_descriptors_in_all)),
+      ledger(std::make_shared<BufferLedger>(options.limits.buffers)),
+      exports(std::make_shared<ExportTable>(
+          loop, options.limits.exported_nodes,
+          [](const NodeRef& ref, uint64_t) {
+            ref.host->PostClose(ref.node, "every copy of its exported end was closed", {});
+          })),
+      next_collection_id_(FirstCollectionId()) {}
+
+Engine::Internals::~Internals() = default;
+
+std::shared_ptr<CollectionHost> Engine::Internals::NewCollection(const PeerInfo& creator) {
+  auto host = std::make_shared<CollectionHost>(*this, NewCollectionId(), creator);
+  std::lock_guard lock(mutex_);
+  collections_.emplace(host->id(), host);
+  return host;
+}
+
+void Engine::Internals::ForgetCollection(uint64_t id) {
+  std::shared_ptr<CollectionHost> last;  // destroyed after the lock is released
+  std::lock_guard lock(mutex_);
+  auto found = collections_.extract(id);
+  if (!found.empty()) last = std::move(found.mapped());
+}
+
+std::shared_ptr<CollectionHost> Engine::Internals::FindCollection(uint64_t id) const {
+  std::lock_guard lock(mutex_);
+  auto found = collections_.find(id);
+  return found == collections_.end() ? nullptr : found->second;
+}
+
+std::vector<std::shared_ptr<CollectionHost>> Engine::Internals::Collections() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<CollectionHost>> all;
+  all.reserve(collections_.size());
+  for (const auto& [id, host] : collections_) all.push_back(host);
+  return all;
+}
+
+std::shared_ptr<heaps::Heap> Engine::Internals::FindHeap(const core::Heap& heap) const {
+  for (const auto& candidate : options.heaps) {
+    if (candidate->properties().heap == heap) return candidate;
+  }
+  return nullptr;
+}
+
+void Engine::Internals::Log(core::effect::Log::Level level, const PeerInfo& peer,
+                            const std::string& text) const {
+  if (options.log) options.log(level, peer, text);
+}
+
+bool Engine::Internals::AddSession(const std::shared_ptr<Session>& session, SessionEnd* refusal) {
+  const uid_t uid = session->peer().uid;
+  std::lock_guard lock(mutex_);
+  refusal->reason = EndReason::kLimit;
+  if (sessions_.size() >= options.limits.sessions) {
+    refusal->message = absl::StrCat("the daemon has ", options.limits.sessions,
+                                    " sessions, its limit (it follows RLIMIT_NOFILE)");
+    return false;
+  }
+  uint32_t& of_user = sessions_by_uid_[uid];
+  if (of_user >= options.limits.sessions_per_uid) {
+    refusal->message = absl::StrCat("user ", uid, " has ", options.limits.sessions_per_uid,
+                                    " sessions, the limit for one user");
+    return false;
+  }
+  ++of_user;
+  sessions_.emplace(session->id(), session);
+  return true;
+}
+
+void Engine::Internals::RetireSession(const SessionInfo& last_state) {
+  std::shared_ptr<Session> last;  // destroyed after the lock is released
+  std::lock_guard lock(mutex_);
+  auto found = sessions_.extract(last_state.id);
+  if (found.empty()) return;
+  last = std::move(found.mapped());
+  auto of_user = sessions_by_uid_.find(last_state.peer.uid);
+  if (--of_user->second == 0) sessions_by_uid_.erase(of_user);
+  ended_.push_front(last_state);
+  if (ended_.size() > kEndedSessionsKept) ended_.pop_back();
+}
+
+std::vector<std::shared_ptr<Session>> Engine::Internals::Sessions() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<Session>> all;
+  all.reserve(sessions_.size());
+  for (const auto& [id, session] : sessions_) all.push_back(session);
+  return all;
+}
+
+std::vector<SessionInfo> Engine::Internals::EndedSessions() const {
+  std::lock_guard lock(mutex_);
+  return {ended_.begin(), ended_.end()};
+}
+
+bool Engine::Internals::MaySeeAll(const PeerInfo& peer) const {
+  return peer.uid == 0 || peer.uid == daemon_uid || peer.gid == options.admin_gid;
+}
+
+Engine::Engine(EngineOptions options, EventLoop& loop)
+    : internals_(std::make_unique<Internals>(std::move(options), loop)) {}
+Engine::~Engine() = default;
+
+std::shared_ptr<Session> Engine::OpenSession(PeerInfo peer, base::UniqueFd handle_channel,
+                                             base::UniqueFd wire, SessionEnd* refusal) {
+  auto session = std::make_shared<Session>(*this, internals_->NewSessionId(), std::move(peer),
+                                           std::move(handle_channel), std::move(wire));
+  if (!internals_->AddSession(session, refusal)) return nullptr;
+  absl::Status started = session->Start();
+  if (!started.ok()) {
+    internals_->RetireSession(session->Describe());
+    *refusal = SessionEnd{EndReason::kLimit, std::string(started.message())};
+    return nullptr;
+  }
+  return session;
+}
+
+void Engine::Shutdown() {
+  for (const auto& session : internals_->Sessions()) {
+    session->End(SessionEnd{EndReason::kShutdown, "the daemon ends"});
+  }
+  core::Failure why;
+  why.rule = "SHUT-1";
+  why.message = "the daemon ends";
+  for (const auto& host : internals_->Collections()) {
+    host->PostEvent(core::event::FailRoot{why}, {});
+  }
+  internals_->worker.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
+  internals_->closer.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
+}
+
+const EngineOptions& Engine::options() const { return internals_->options; }
+ServerInfo Engine::GetServerInfo() const { return internals_->MakeServerInfo(); }
+Engine::Internals& Engine::internals() { return *internals_; }
+
+}  // namespace sysmem::server

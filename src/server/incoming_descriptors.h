@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Descriptors that a client sent, until a call names them.
+//
+// They travel on the handle channel before the call that names them, so nobody waits for them:
+// whoever meets a number he does not know drains the channel without blocking. What arrives is
+// judged by its kind at once (Unix socket, pipe, memfd, dma-buf; nothing else) and closed by the
+// closer thread, because closing somebody else's descriptor can block.
+//
+// Not thread-safe: only the session's turn touches it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "base/descriptor_kind.h"
+#include "base/unique_fd.h"
+#include "server/closer.h"
+#include "server/request.h"
+#include "server/session_end.h"
+
+namespace sysmem::server {
+
+class IncomingDescriptors {
+ public:
+  IncomingDescriptors(std::shared_ptr<base::UniqueFd> channel, Closer& closer, size_t max_waiting);
+  ~IncomingDescriptors();
+
+  struct Claimed {
+    base::UniqueFd fd;  // give it to Closer when done
+    base::DescriptorKind kind = base::DescriptorKind::kOther;
+  };
+  // The descriptor with this number. Nothing if it was never sent or was claimed before. `end` is
+  // set when what came on the channel is a reason to end the session.
+  std::optional<Claimed> Claim(DescriptorNumber number, std::optional<SessionEnd>& end);
+
+ private:
+  std::optional<SessionEnd> Drain();
+
+  const std::shared_ptr<base::UniqueFd> channel_;
+  Closer& closer_;
+  const size_t max_waiting_;
+  DescriptorNumber last_ = 0;
+  std::map<DescriptorNumber, Claimed> waiting_;
+};
+
+}  // namespace sysmem::server

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the parts of the engine share. Each member takes care of its own locking.
+#pragma once
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/settings.h"
+#include "server/buffer_set.h"
+#include "server/closer.h"
+#include "server/engine.h"
+#include "server/event_loop.h"
+#include "server/export_table.h"
+#include "server/unread_budget.h"
+#include "server/worker.h"
+
+namespace sysmem::server {
+
+class CollectionHost;
+
+class Engine::Internals {
+ public:
+  Internals(EngineOptions options, EventLoop& event_loop);
+  ~Internals();
+
+  core::NodeId NewNodeId() { return next_node_id_.fetch_add(1); }
+  uint64_t NewCollectionId() { return next_collection_id_.fetch_add(1); }
+  uint64_t NewSessionId() { return next_session_id_.fetch_add(1); }
+  std::shared_ptr<CollectionHost> NewCollection(const PeerInfo& creator);
+  void ForgetCollection(uint64_t id);
+  std::shared_ptr<CollectionHost> FindCollection(uint64_t id) const;
+  std::vector<std::shared_ptr<CollectionHost>> Collections() const;
+
+  std::shared_ptr<heaps::Heap> FindHeap(const core::Heap& heap) const;
+  void Log(core::effect::Log::Level level, const PeerInfo& peer, const std::string& text) const;
+
+  // The registry of sessions: caps, lookups, and the last ones that ended.
+  bool AddSession(const std::shared_ptr<Session>& session, SessionEnd* refusal);
+  void RetireSession(const SessionInfo& last_state);
+  std::vector<std::shared_ptr<Session>> Sessions() const;
+  std::vector<SessionInfo> EndedSessions() const;
+  bool MaySeeAll(const PeerInfo& peer) const;
+
+  ServerInfo MakeServerInfo() const;
+  std::vector<NamedLimit> MakeLimits() const;
+  std::vector<HeapInfo> MakeHeapInfos() const;
+
+  const EngineOptions options;
+  EventLoop& loop;
+  const uid_t daemon_uid = ::geteuid();
+  const int64_t started_ns;
+  const std::shared_ptr<const core::Settings> settings;
+  Worker worker;
+  Closer closer;
+  const std::shared_ptr<UnreadBudget> unread;
+  const std::shared_ptr<BufferLedger> ledger;
+  const std::shared_ptr<ExportTable> exports;
+
+ private:
+  std::atomic<core::NodeId> next_node_id_ = 1;
+  std::atomic<uint64_t> next_collection_id_;
+  std::atomic<uint64_t> next_session_id_ = 1;
+  mutable std::mutex mutex_;
+  std::map<uint64_t, std::shared_ptr<CollectionHost>> collections_;
+  std::map<uint64_t, std::shared_ptr<Session>> sessions_;
+  std::map<uid_t, uint32_t> sessions_by_uid_;
+  std::deque<SessionInfo> ended_;
+};
+
+}  // namespace sysmem::server

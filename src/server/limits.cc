@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The daemon's limits, in numbers and in words.
+#include <algorithm>
+#include <limits>
+
+#include "server/collection_host.h"
+#include "server/internals.h"
+
+namespace sysmem::server {
+namespace {
+
+uint32_t Part(uint64_t whole, uint64_t divisor) {
+  return static_cast<uint32_t>(
+      std::clamp<uint64_t>(whole / divisor, 1, std::numeric_limits<uint32_t>::max() / 4));
+}
+
+}  // namespace
+
+EngineLimits LimitsFor(uint64_t descriptors) {
+  EngineLimits limits;
+  limits.descriptors = descriptors;
+  limits.buffers = Part(descriptors, 2);
+  limits.unread_descriptors_in_all = Part(descriptors, 4);
+  limits.exported_nodes = Part(descriptors, 8);
+  limits.sessions = Part(descriptors, 16);
+  limits.sessions_per_uid = std::max(1u, limits.sessions / 2);
+  return limits;
+}
+
+std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
+  const EngineLimits& limits = options.limits;
+  const core::Limits& core = settings->limits;
+  auto ns_to_ms = [](int64_t ns) { return static_cast<uint64_t>(ns / 1'000'000); };
+  return {
+      {"buffer_bytes", core.buffer_bytes, "bytes", "of one buffer, padding included", {}},
+      {"collection_bytes", core.collection_bytes, "bytes", "of all buffers of a collection", {}},
+      {"buffers_per_collection",
+       core.buffers_per_collection,
+       "buffers",
+       "what one result message can name",
+       {}},
+      {"group_combinations", core.group_combinations, "tries", "of one logical allocation", {}},
+      {"nodes_per_collection",
+       core.nodes_per_collection,
+       "nodes",
+       "bounds the daemon's memory",
+       {}},
+      {"descriptors", limits.descriptors, "descriptors", "RLIMIT_NOFILE of the daemon", {}},
+      {"buffers", limits.buffers, "buffers", "half of the descriptors, one each",
+       ledger->buffers()},
+      {"exported_nodes", limits.exported_nodes, "nodes", "an eighth of the descriptors, one each",
+       exports->size()},
+      {"sessions", limits.sessions, "sessions", "three descriptors each", Sessions().size()},
+      {"sessions_per_uid",
+       limits.sessions_per_uid,
+       "sessions",
+       "half of all, so that one user never locks the others out",
+       {}},
+      {"unread_descriptors_in_all", limits.unread_descriptors_in_all, "descriptors",
+       "the kernel counts them against the daemon's user", unread->total()},
+      {"unread_descriptors", limits.unread_descriptors, "descriptors", "per session", {}},
+      {"outbox_stall",
+       ns_to_ms(limits.outbox_stall_ns),
+       "ms",
+       "a reply waits no longer for a client that does not read",
+       {}},
+      {"waits_per_session",
+       limits.waits_per_session,
+       "waits",
+       "half of the streams of a connection",
+       {}},
+      {"held_calls_per_session",
+       limits.held_calls_per_session,
+       "calls",
+       "behind a number that never came",
+       {}},
+      {"hole", ns_to_ms(limits.hole_ns), "ms", "for a call's number to come", {}},
+      {"handles_per_session",
+       limits.handles_per_session,
+       "handles",
+       "bounds the daemon's memory",
+       {}},
+  };
+}
+
+std::vector<HeapInfo> Engine::Internals::MakeHeapInfos() const {
+  std::vector<HeapInfo> infos;
+  for (const auto& heap : options.heaps) {
+    HeapInfo info;
+    info.properties = heap->properties();
+    info.live_buffers = ledger->buffers();
+    info.live_bytes = ledger->bytes();
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+ServerInfo Engine::Internals::MakeServerInfo() const {
+  ServerInfo info;
+  info.version = options.version;
+  info.features = options.features;
+  info.heaps = MakeHeapInfos();
+  info.limits = MakeLimits();
+  return info;
+}
+
+}  // namespace sysmem::server

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/outbox.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/handle_channel.h"
+#include "base/unix_socket.h"
+
+namespace sysmem::server {
+namespace {
+
+// How soon a stalled outbox is tried again when no event can tell (descriptors in flight are
+// counted per uid over all sockets): often enough to go unnoticed, rare enough to cost nothing.
+constexpr int64_t kRetryNs = 20'000'000;
+
+core::Failure HandOutFailure(const absl::Status& status) {
+  core::Failure failure;
+  failure.error = core::Error::kNoMemory;
+  failure.rule = "RES-4";
+  failure.message = absl::StrCat("the buffers exist, but no descriptor for them could be opened: ",
+                                 std::string(status.message()));
+  return failure;
+}
+
+}  // namespace
+
+Outbox::Outbox(Options options, std::shared_ptr<base::UniqueFd> channel)
+    : options_(std::move(options)), channel_(std::move(channel)) {}
+
+Outbox::~Outbox() { options_.budget->GiveBack(options_.peer.uid, unread_); }
+
+void Outbox::AppendReply(std::shared_ptr<Call> call) {
+  ReplyItem reply;
+  reply.call = std::move(call);
+  std::lock_guard lock(mutex_);
+  items_.push_back(OutboxItem{0, std::move(reply)});
+}
+
+void Outbox::AppendNodeClosed(Handle handle, std::string why) {
+  std::lock_guard lock(mutex_);
+  if (closed_) return;
+  items_.push_back(OutboxItem{0, ClosedItem{handle, std::move(why)}});
+}
+
+void Outbox::Flush() {
+  std::unique_lock lock(mutex_);
+  if (flushing_) return;
+  flushing_ = true;
+  Progress progress = Progress::kSent;
+  while (!items_.empty() && progress == Progress::kSent) {
+    OutboxItem item = std::move(items_.front());
+    items_.pop_front();
+    const bool closed = closed_;
+    lock.unlock();
+    if (closed) {
+      if (auto* reply = std::get_if<ReplyItem>(&item.what)) {
+        reply->call->port()->Abort(close_reason_);  // written before closed_, never again
+      }
+    } else {
+      progress = Send(item);
+    }
+    lock.lock();
+    if (progress == Progress::kSent) {
+      stalled_since_ns_ = 0;
+    } else {
+      // Nothing behind it may overtake; Close aborts it should the session end meanwhile.
+      items_.push_front(std::move(item));
+      if (closed_) progress = Progress::kSent;  // once more round: abort what is left
+    }
+  }
+  flushing_ = false;
+  lock.unlock();
+  if (progress == Progress::kSent) {
+    Unstall();
+  } else {
+    Stall();
+  }
+}
+
+void Outbox::Close(const std::string& reason) {
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_) return;
+    close_reason_ = reason;
+    closed_ = true;
+  }
+  Flush();
+}
+
+Outbox::Progress Outbox::Send(OutboxItem& item) {
+  if (item.order == 0) item.order = ++last_order_;
+  if (auto* reply = std::get_if<ReplyItem>(&item.what)) return SendReply(item, *reply);
+  return SendClosed(item, std::get<ClosedItem>(item.what));
+}
+
+Outbox::Progress Outbox::SendClosed(OutboxItem& item, ClosedItem& closed) {
+  auto sent = base::SendHandleMessage(
+      *channel_, base::NodeClosedMessage(item.order, closed.handle, closed.why));
+  if (!sent.ok() || *sent == base::SendOutcome::kPeerGone) return Progress::kBroken;
+  return *sent == base::SendOutcome::kSent ? Progress::kSent : Progress::kStalled;
+}
+
+Outbox::Progress Outbox::SendReply(OutboxItem& item, ReplyItem& reply) {
+  if (!reply.prepared) Prepare(reply);
+  while (reply.pushed < reply.descriptors.size()) {
+    Progress progress = Push(reply);
+    if (progress != Progress::kSent) return progress;
+  }
+  reply.reply.order = item.order;
+  reply.call->port()->Finish(std::move(reply.reply));
+  return Progress::kSent;
+}
+
+// Turns pending results into final ones: makes the descriptors and gives them their numbers.
+void Outbox::Prepare(ReplyItem& item) {
+  item.first = last_descriptor_ + 1;
+  auto take = [&](std::vector<base::UniqueFd> made) {
+    std::vector<DescriptorNumber> numbers;
+    numbers.reserve(made.size());
+    for (base::UniqueFd& fd : made) {
+      numbers.push_back(++last_descriptor_);
+      item.descriptors.push_back(std::move(fd));
+    }
+    return numbers;
+  };
+  for (PendingResult& pending : item.call->results()) {
+    if (auto* result = std::get_if<OperationResult>(&pending)) {
+      item.reply.results.push_back(std::move(*result));
+    } else if (auto* ends = std::get_if<EndsToPush>(&pending)) {
+      item.reply.results.push_back(ExportedNodes{take(std::move(ends->ends))});
+    } else {
+      auto& grant = std::get<BuffersToPush>(pending);
+      GrantedBuffers granted;
+      granted.plan = std::move(grant.grant.plan);
+      granted.buffer_collection_id = grant.grant.buffer_collection_id;
+      granted.read_only = !grant.grant.writable;
+      if (grant.buffers) granted.heap = grant.buffers->heap_properties();
+      granted.read_only_enforced = granted.read_only && granted.heap.reduces_rights &&
+                                   options_.peer.uid != options_.daemon_uid &&
+                                   options_.peer.uid != 0;
+      if (grant.grant.with_buffers && grant.buffers) {
+        auto made = grant.buffers->HandOutAll(grant.grant.writable);
+        if (!made.ok()) {
+          item.reply.results.push_back(HandOutFailure(made.status()));
+          continue;
+        }
+        granted.descriptors = take(std::move(*made));
+      }
+      item.reply.results.push_back(std::move(granted));
+    }
+  }
+  item.prepared = true;
+}
+
+// Sends the next message of descriptors. They are closed here as soon as they are on their way.
+Outbox::Progress Outbox::Push(ReplyItem& item) {
+  const size_t count =
+      std::min(item.descriptors.size() - item.pushed, base::kMaxDescriptorsPerMessage);
+  if (!TakeUnread(count)) return Progress::kStalled;
+  auto begin = item.descriptors.begin() + static_cast<std::ptrdiff_t>(item.pushed);
+  std::vector<base::UniqueFd> chunk(
+      std::make_move_iterator(begin),
+      std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(count)));
+  base::HandleMessage message =
+      base::DescriptorsMessage(item.first + item.pushed, std::move(chunk));
+  auto sent = base::SendHandleMessage(*channel_, message);
+  if (sent.ok() && *sent == base::SendOutcome::kSent) {
+    item.pushed += count;
+    return Progress::kSent;
+  }
+  std::move(message.descriptors.begin(), message.descriptors.end(), begin);
+  unread_ -= count;
+  options_.budget->GiveBack(options_.peer.uid, count);
+  const bool broken = !sent.ok() || *sent == base::SendOutcome::kPeerGone;
+  return broken ? Progress::kBroken : Progress::kStalled;
+}
+
+bool Outbox::TakeUnread(uint64_t count) {
+  if (unread_ > 0) RefreshUnread();
+  if (unread_ > 0 && unread_ + count > options_.limits.unread_descriptors) return false;
+  if (!options_.budget->Take(options_.peer.uid, count)) return false;
+  unread_ += count;
+  return true;
+}
+
+// The kernel tells only whether everything was read, which is enough.
+void Outbox::RefreshUnread() {
+  auto bytes = base::UnreadBytes(*channel_);
+  if (!bytes.ok() || *bytes != 0) return;
+  options_.budget->GiveBack(options_.peer.uid, unread_);
+  unread_ = 0;
+}
+
+void Outbox::Stall() {
+  const int64_t now = EventLoop::NowNs();
+  SessionEnd end{EndReason::kUnreadDescriptors, {}};
+  bool give_up = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_) return;
+    if (stalled_since_ns_ == 0) stalled_since_ns_ = now;
+    // Closures alone may wait for ever: a program that sits idle owes nobody an answer.
+    const bool reply_waits = std::any_of(items_.begin(), items_.end(), [](const OutboxItem& item) {
+      return std::holds_alternative<ReplyItem>(item.what);
+    });
+    const int64_t waited = now - stalled_since_ns_;
+    give_up = reply_waits && waited >= options_.limits.outbox_stall_ns;
+    if (give_up) {
+      end.message =
+          absl::StrCat("nothing was read from the handle channel for ", waited / 1'000'000,
+                       " ms while ", items_.size(), " messages waited (limit ",
+                       options_.limits.outbox_stall_ns / 1'000'000, " ms)");
+    }
+    stalled_ = true;
+  }
+  if (give_up) {
+    options_.end_session(std::move(end));
+    return;
+  }
+  options_.watch_writable(true);
+  options_.loop->RunAt(now + kRetryNs, [weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->Flush();
+  });
+}
+
+void Outbox::Unstall() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!stalled_) return;
+    stalled_ = false;
+  }
+  options_.watch_writable(false);
+}
+
+}  // namespace sysmem::server

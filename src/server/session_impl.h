@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The inside of a session: private to session.cc (order, end) and session_operations.cc (what each
+// operation does).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "server/call.h"
+#include "server/collection_host.h"
+#include "server/handle_table.h"
+#include "server/incoming_descriptors.h"
+#include "server/internals.h"
+#include "server/outbox.h"
+#include "server/reorder_queue.h"
+#include "server/session.h"
+
+namespace sysmem::server {
+
+class Session::Impl {
+ public:
+  Impl(Session& session, Engine::Internals& engine, uint64_t id, PeerInfo peer,
+       base::UniqueFd handle_channel, base::UniqueFd wire);
+  ~Impl();
+
+  // Begins to watch the handle channel. Separate from construction because callbacks refer to the
+  // session weakly.
+  absl::Status Start();
+
+  void Submit(Request request, std::shared_ptr<ReplyPort> port);
+  void End(SessionEnd end);
+  SessionInfo Describe() const;
+
+  const uint64_t id;
+  const PeerInfo peer;
+
+ private:
+  struct Arrived {
+    Request request;
+    std::shared_ptr<ReplyPort> port;
+  };
+  // A wait that may be taken back.
+  struct WaitRef {
+    std::shared_ptr<CollectionHost> host;
+    core::NodeId node = 0;
+    std::weak_ptr<Call> call;
+    size_t index = 0;
+    std::weak_ptr<void> guard;  // expired once answered
+  };
+
+  // Order and end (session.cc).
+  void Drain(std::unique_lock<std::mutex>& lock);
+  void WatchHole(std::unique_lock<std::mutex>& lock);
+  void CheckHole(uint64_t missing);
+  void Execute(Arrived arrived);
+  void EndTurn(const SessionEnd& end);
+  std::string AbortText(const SessionEnd& end) const;
+
+  // Operations (session_operations.cc). Each resolves its slot exactly once, now or later.
+  void Do(const CallSlot& slot, op::AllocateSharedCollection& what);
+  void Do(const CallSlot& slot, op::AllocateNonSharedCollection& what);
+  void Do(const CallSlot& slot, op::BindSharedCollection& what);
+  void Do(const CallSlot& slot, op::ValidateToken& what);
+  void Do(const CallSlot& slot, op::SetAllocatorDebugInfo& what);
+  void Do(const CallSlot& slot, op::Duplicate& what);
+  void Do(const CallSlot& slot, op::DuplicateSync& what);
+  void Do(const CallSlot& slot, op::NodeMessage& what);
+  void Do(const CallSlot& slot, op::CloseHandle& what);
+  void Do(const CallSlot& slot, op::Export& what);
+  void Do(const CallSlot& slot, op::Import& what);
+  void Do(const CallSlot& slot, op::CancelWait& what);
+  void Do(const CallSlot& slot, op::Ping& what);
+  void Do(const CallSlot& slot, op::GetServerInfo& what);
+  void Do(const CallSlot& slot, op::InspectStatus& what);
+  void Do(const CallSlot& slot, op::InspectCollections& what);
+  void Do(const CallSlot& slot, op::InspectCollection& what);
+  void Do(const CallSlot& slot, op::InspectHeaps& what);
+  void Do(const CallSlot& slot, op::InspectSessions& what);
+  void Do(const CallSlot& slot, op::Malformed& what);
+
+  // Helpers of the operations.
+  std::optional<core::Failure> RefuseNewHandle(const std::optional<Handle>& handle,
+                                               const char* field) const;
+  // The node a message is for; on failure the slot is answered and null returned. A message for a
+  // node of another kind fails that node (2.4: unknown method).
+  const NodeRef* NodeFor(const CallSlot& slot, const std::optional<Handle>& handle,
+                         std::optional<core::NodeKind> kind, const char* field);
+  // The exported node behind a descriptor the client sent, without taking it out.
+  core::Result<uint64_t /* cookie */> ClaimExportedEnd(
+      const std::optional<DescriptorNumber>& number, const char* field);
+  void CreateRoot(const CallSlot& slot, std::optional<Handle> handle, bool bound, bool exported);
+  void BindDead(const CallSlot& slot, Handle collection, core::Failure why);
+  void AddHandle(Handle handle, NodeRef ref);
+  NodeRef RemoveHandle(Handle handle);
+  Holder HolderFor(Handle handle) const { return Holder{outbox_, handle, 0}; }
+  Holder HolderOfEnd(uint64_t cookie) const { return Holder{outbox_, 0, cookie}; }
+  void GatherDetails(std::function<void(std::vector<CollectionDetail>)> done) const;
+  bool MaySee(const CollectionDetail& detail) const;
+
+  Session& session_;
+  Engine::Internals& engine_;
+  const std::shared_ptr<base::UniqueFd> channel_;
+  const base::UniqueFd wire_;
+  const int64_t opened_ns_;
+  std::shared_ptr<Outbox> outbox_;
+  std::atomic<EventLoop::WatchId> watch_ = 0;
+
+  mutable std::mutex mutex_;
+  ReorderQueue<Arrived> queue_;
+  bool busy_ = false;
+  bool hole_watched_ = false;
+  std::optional<SessionEnd> end_;  // set once
+  bool ended_ = false;             // its turn has run
+
+  // Written in the turn, read by Describe.
+  std::atomic<uint64_t> handle_count_ = 0;
+  const std::shared_ptr<std::atomic<uint32_t>> waits_pending_;
+
+  // Touched in the turn only.
+  HandleTable table_;
+  IncomingDescriptors incoming_;
+  core::DebugInfo allocator_debug_;
+  bool allocator_debug_set_ = false;
+  std::map<uint64_t, WaitRef> waits_;
+  std::set<uint64_t> collections_;  // ids of those it held a node of
+};
+
+}  // namespace sysmem::server

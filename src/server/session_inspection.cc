@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a session may see of the daemon: its own user's objects, or everything for root, the
+// daemon's uid and the daemon's group.
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/process_info.h"
+#include "server/session_impl.h"
+
+namespace sysmem::server {
+namespace {
+
+// Collects one detail per collection; each comes from the turn of its own collection.
+struct Gathering {
+  std::mutex mutex;
+  std::vector<CollectionDetail> details;
+  size_t missing = 0;
+  std::function<void(std::vector<CollectionDetail>)> done;
+
+  void Add(CollectionDetail detail, bool visible) {
+    {
+      std::lock_guard lock(mutex);
+      if (visible) details.push_back(std::move(detail));
+      if (--missing > 0) return;
+    }
+    std::sort(details.begin(), details.end(), [](const auto& a, const auto& b) {
+      return a.summary.buffer_collection_id < b.summary.buffer_collection_id;
+    });
+    done(std::move(details));
+  }
+};
+
+}  // namespace
+
+void Session::Impl::GatherDetails(std::function<void(std::vector<CollectionDetail>)> done) const {
+  auto hosts = engine_.Collections();
+  if (hosts.empty()) return done({});
+  auto gathering = std::make_shared<Gathering>();
+  gathering->missing = hosts.size();
+  gathering->done = std::move(done);
+  for (const auto& host : hosts) {
+    host->PostInspect(
+        [this, self = session_.shared_from_this(), gathering](CollectionDetail detail) {
+          const bool visible = MaySee(detail);
+          gathering->Add(std::move(detail), visible);
+        });
+  }
+}
+
+bool Session::Impl::MaySee(const CollectionDetail& detail) const {
+  if (engine_.MaySeeAll(peer) || detail.summary.creator.uid == peer.uid) return true;
+  return std::any_of(detail.holders.begin(), detail.holders.end(),
+                     [&](const HolderInfo& holder) { return holder.peer.uid == peer.uid; });
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::Ping&) {
+  slot.Resolve(OperationResult(core::Nothing{}));
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::GetServerInfo&) {
+  slot.Resolve(OperationResult(engine_.MakeServerInfo()));
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::InspectStatus&) {
+  GatherDetails(
+      [this, self = session_.shared_from_this(), slot](std::vector<CollectionDetail> details) {
+        StatusInfo status;
+        status.version = engine_.options.version;
+        status.pid = ::getpid();
+        status.uid = engine_.daemon_uid;
+        status.uptime_ns = EventLoop::NowNs() - engine_.started_ns;
+        status.collections = details.size();
+        for (const CollectionDetail& detail : details) status.nodes += detail.summary.nodes;
+        for (const auto& session : engine_.Sessions()) {
+          const SessionInfo info = session->Describe();
+          status.sessions += info.open ? 1 : 0;
+          status.calls_pending += info.calls_held + info.waits_pending;
+        }
+        status.exported_nodes = engine_.exports->size();
+        status.live_buffers = engine_.ledger->buffers();
+        status.live_bytes = engine_.ledger->bytes();
+        if (auto count = base::OwnDescriptorCount(); count.ok()) status.descriptors_open = *count;
+        if (auto bytes = base::OwnResidentBytes(); bytes.ok()) status.resident_bytes = *bytes;
+        status.limits = engine_.MakeLimits();
+        for (const NamedLimit& limit : status.limits) {
+          if (limit.name == "descriptors") status.descriptors_limit = limit.value;
+        }
+        slot.Resolve(OperationResult(std::move(status)));
+        outbox_->Flush();
+      });
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::InspectCollections&) {
+  GatherDetails(
+      [this, self = session_.shared_from_this(), slot](std::vector<CollectionDetail> details) {
+        std::vector<CollectionSummary> summaries;
+        for (CollectionDetail& detail : details) summaries.push_back(std::move(detail.summary));
+        slot.Resolve(OperationResult(std::move(summaries)));
+        outbox_->Flush();
+      });
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::InspectCollection& what) {
+  auto host =
+      what.buffer_collection_id ? engine_.FindCollection(*what.buffer_collection_id) : nullptr;
+  core::Failure none;
+  none.error = core::Error::kNotFound;
+  none.field = "buffer_collection_id";
+  none.message = absl::StrCat("no collection ", what.buffer_collection_id.value_or(0));
+  if (!host) return slot.Resolve(OperationResult(std::move(none)));
+  host->PostInspect([this, self = session_.shared_from_this(), slot,
+                     none = std::move(none)](CollectionDetail detail) {
+    if (MaySee(detail)) {
+      slot.Resolve(OperationResult(std::move(detail)));
+    } else {
+      slot.Resolve(OperationResult(none));
+    }
+    outbox_->Flush();
+  });
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::InspectHeaps&) {
+  slot.Resolve(OperationResult(engine_.MakeHeapInfos()));
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::InspectSessions&) {
+  std::vector<SessionInfo> infos;
+  for (const auto& session : engine_.Sessions()) infos.push_back(session->Describe());
+  for (SessionInfo& ended : engine_.EndedSessions()) infos.push_back(std::move(ended));
+  if (!engine_.MaySeeAll(peer)) {
+    std::erase_if(infos, [&](const SessionInfo& info) { return info.peer.uid != peer.uid; });
+  }
+  slot.Resolve(OperationResult(std::move(infos)));
+}
+
+}  // namespace sysmem::server

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What each operation of a session does, in the session's turn: look up handles, move nodes
+// between handle table and export table, and post events to the collection they belong to. The
+// rules of sysmem2 are the core's; what is refused here is only what concerns handles and
+// descriptors, which the core does not know.
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/unix_socket.h"
+#include "server/session_impl.h"
+
+namespace sysmem::server {
+namespace {
+
+using core::Error;
+using core::NodeKind;
+using core::Refused;
+
+// How many answered waits may be remembered before they are swept out.
+constexpr size_t kWaitsBeforeSweep = 1024;
+
+core::Failure NotFound(const char* field, std::string message) {
+  core::Failure failure;
+  failure.error = Error::kNotFound;
+  failure.rule = "CONV-3";
+  failure.field = field;
+  failure.message = std::move(message);
+  return failure;
+}
+
+core::Failure OutOfDescriptors(const absl::Status& status) {
+  core::Failure failure;
+  failure.error = Error::kNoMemory;
+  failure.rule = "LIMIT-EXPORTS";
+  failure.message = std::string(status.message());
+  return failure;
+}
+
+// The node a NodeMessage's event is for.
+template <typename T>
+concept ForNode = requires(T event) {
+  event.node;
+};
+void SetNode(core::Event& event, core::NodeId node) {
+  std::visit(
+      [&](auto& what) {
+        if constexpr (ForNode<decltype(what)>) what.node = node;
+      },
+      event);
+}
+
+}  // namespace
+
+// ---- Allocator -------------------------------------------------------------------------------
+
+void Session::Impl::CreateRoot(const CallSlot& slot, std::optional<Handle> handle, bool bound,
+                               bool exported) {
+  auto host = engine_.NewCollection(peer);
+  const core::NodeId node = engine_.NewNodeId();
+  NodeRef ref{host, node, bound ? NodeKind::kCollection : NodeKind::kToken};
+  core::event::CreateRoot event{0, node, bound, allocator_debug_};
+  if (!exported) {
+    AddHandle(*handle, std::move(ref));
+    host->PostEvent(std::move(event), slot, {{node, HolderFor(*handle)}});
+    return;
+  }
+  collections_.insert(host->id());
+  auto made = engine_.exports->Add(std::move(ref));
+  if (!made.ok()) {
+    engine_.ForgetCollection(host->id());
+    return slot.Resolve(OperationResult(OutOfDescriptors(made.status())));
+  }
+  std::vector<base::UniqueFd> ends;
+  ends.push_back(std::move(made->client_end));
+  host->PostEvent(std::move(event), slot, {{node, HolderOfEnd(made->cookie)}}, std::move(ends));
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::AllocateSharedCollection& what) {
+  if (!what.export_node) {
+    if (auto refusal = RefuseNewHandle(what.token, "token_handle")) {
+      return slot.Resolve(OperationResult(std::move(*refusal)));
+    }
+  }
+  CreateRoot(slot, what.token, false, what.export_node);
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::AllocateNonSharedCollection& what) {
+  if (auto refusal = RefuseNewHandle(what.collection, "collection_handle")) {
+    return slot.Resolve(OperationResult(std::move(*refusal)));
+  }
+  CreateRoot(slot, what.collection, true, false);
+}
+
+// CONV-3: the collection end is closed, nobody else is harmed.
+void Session::Impl::BindDead(const CallSlot& slot, Handle collection, core::Failure why) {
+  AddHandle(collection, NodeRef{nullptr, 0, NodeKind::kCollection});
+  const std::string text = why.message;
+  slot.Resolve(OperationResult(std::move(why)));
+  outbox_->AppendNodeClosed(collection, text);
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::BindSharedCollection& what) {
+  if (auto refusal = RefuseNewHandle(what.collection, "collection_handle")) {
+    return slot.Resolve(OperationResult(std::move(*refusal)));
+  }
+  NodeRef ref;
+  if (what.token_descriptor) {
+    auto cookie = ClaimExportedEnd(what.token_descriptor, "token_descriptor");
+    if (!cookie.ok()) return BindDead(slot, *what.collection, std::move(cookie).failure());
+    auto found = engine_.exports->Find(cookie.value());
+    if (found && found->kind != NodeKind::kToken) {
+      return BindDead(slot, *what.collection,
+                      Refused(Error::kProtocolDeviation, "CONV-2", "token_descriptor",
+                              absl::StrCat("this descriptor is the exported end of a ",
+                                           NodeKindName(found->kind), ", not of a token")));
+    }
+    auto taken = engine_.exports->Take(cookie.value());
+    if (!taken) {
+      return BindDead(slot, *what.collection,
+                      NotFound("token_descriptor",
+                               "no token stands behind this descriptor: it was "
+                               "imported or closed, or never was one"));
+    }
+    ref = std::move(*taken);
+  } else {
+    const NodeRef* found = what.token ? table_.Find(*what.token) : nullptr;
+    if (found == nullptr) {
+      return BindDead(slot, *what.collection,
+                      NotFound("token_handle", absl::StrCat("no handle ", what.token.value_or(0),
+                                                            " in this session")));
+    }
+    if (found->kind != NodeKind::kToken) {
+      if (NodeFor(slot, what.token, NodeKind::kToken, "token_handle") == nullptr) return;
+    }
+    ref = RemoveHandle(*what.token);
+    if (!ref.host) {
+      return BindDead(slot, *what.collection, core::Closed("the token is closed"));
+    }
+  }
+  ref.kind = NodeKind::kCollection;
+  core::event::Bind event;
+  event.node = ref.node;
+  if (allocator_debug_set_) event.allocator_debug = allocator_debug_;
+  auto host = ref.host;
+  AddHandle(*what.collection, std::move(ref));
+  host->PostEvent(event, slot, {{event.node, HolderFor(*what.collection)}});
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::ValidateToken& what) {
+  std::optional<uint64_t> koid = what.koid;
+  if (what.descriptor) {
+    auto cookie = ClaimExportedEnd(what.descriptor, "token_descriptor");
+    if (!cookie.ok()) return slot.Resolve(OperationResult(std::move(cookie).failure()));
+    koid = cookie.value();
+  }
+  if (!koid) {
+    return slot.Resolve(OperationResult(
+        Refused(Error::kProtocolDeviation, "2.8", "token_server_koid", "the field is missing")));
+  }
+  auto found = engine_.exports->Find(*koid);
+  slot.Resolve(OperationResult(TokenKnown{found && found->kind == NodeKind::kToken}));
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::SetAllocatorDebugInfo& what) {
+  if (!what.name) {
+    return slot.Resolve(
+        OperationResult(Refused(Error::kProtocolDeviation, "2.8", "name", "the field is missing")));
+  }
+  allocator_debug_ = core::DebugInfo{std::move(*what.name), what.id};
+  allocator_debug_set_ = true;
+  slot.Resolve(OperationResult(core::Nothing{}));
+}
+
+// ---- Tokens ----------------------------------------------------------------------------------
+
+void Session::Impl::Do(const CallSlot& slot, op::Duplicate& what) {
+  const NodeRef* found = NodeFor(slot, what.token, NodeKind::kToken, "handle");
+  if (found == nullptr) return;
+  const NodeRef parent = *found;
+  core::event::Duplicate event{0, parent.node, engine_.NewNodeId(), what.rights_mask};
+  NodeRef child{parent.host, event.child, NodeKind::kToken};
+  if (!what.export_node) {
+    if (auto refusal = RefuseNewHandle(what.new_token, "token_handle")) {
+      return slot.Resolve(OperationResult(std::move(*refusal)));
+    }
+    AddHandle(*what.new_token, std::move(child));
+    parent.host->PostEvent(event, slot, {{event.child, HolderFor(*what.new_token)}});
+    return;
+  }
+  auto made = engine_.exports->Add(std::move(child));
+  if (!made.ok()) return slot.Resolve(OperationResult(OutOfDescriptors(made.status())));
+  std::vector<base::UniqueFd> ends;
+  ends.push_back(std::move(made->client_end));
+  parent.host->PostEvent(event, slot, {{event.child, HolderOfEnd(made->cookie)}}, std::move(ends));
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::DuplicateSync& what) {
+  const NodeRef* found = NodeFor(slot, what.token, NodeKind::kToken, "handle");
+  if (found == nullptr) return;
+  const NodeRef parent = *found;
+  const size_t count = what.rights_masks ? what.rights_masks->size() : 0;
+  if (!what.export_node) {
+    if (what.new_tokens.size() != count) {
+      return slot.Resolve(OperationResult(
+          Refused(Error::kProtocolDeviation, "2.5", "token_handles",
+                  absl::StrCat(what.new_tokens.size(), " new handles for ", count, " masks"))));
+    }
+    std::set<Handle> distinct;
+    for (Handle handle : what.new_tokens) {
+      auto refusal = RefuseNewHandle(handle, "token_handles");
+      if (!refusal && !distinct.insert(handle).second) {
+        refusal = Refused(Error::kProtocolDeviation, "WIRE-HANDLE", "token_handles",
+                          absl::StrCat("handle ", handle, " is named twice"));
+      }
+      if (refusal) return slot.Resolve(OperationResult(std::move(*refusal)));
+    }
+  }
+  core::event::DuplicateSync event{0, parent.node, {}, std::move(what.rights_masks)};
+  CollectionHost::NamedHolders holders;
+  std::vector<base::UniqueFd> ends;
+  for (size_t index = 0; index < count; ++index) {
+    const core::NodeId node = engine_.NewNodeId();
+    NodeRef child{parent.host, node, NodeKind::kToken};
+    if (!what.export_node) {
+      AddHandle(what.new_tokens[index], std::move(child));
+      holders.emplace_back(node, HolderFor(what.new_tokens[index]));
+    } else {
+      auto made = engine_.exports->Add(std::move(child));
+      if (!made.ok()) {
+        for (auto& [made_node, holder] : holders) engine_.exports->Drop(holder.cookie);
+        return slot.Resolve(OperationResult(OutOfDescriptors(made.status())));
+      }
+      holders.emplace_back(node, HolderOfEnd(made->cookie));
+      ends.push_back(std::move(made->client_end));
+    }
+    event.children.push_back(node);
+  }
+  parent.host->PostEvent(std::move(event), slot, std::move(holders), std::move(ends));
+}
+
+// ---- Any node --------------------------------------------------------------------------------
+
+void Session::Impl::Do(const CallSlot& slot, op::NodeMessage& what) {
+  const NodeRef* ref = NodeFor(slot, what.handle, what.kind, "handle");
+  if (ref == nullptr) return;
+  SetNode(what.event, ref->node);
+  if (!std::holds_alternative<core::event::Wait>(what.event)) {
+    ref->host->PostEvent(std::move(what.event), slot);
+    return;
+  }
+  const uint32_t limit = engine_.options.limits.waits_per_session;
+  if (waits_pending_->load() >= limit) {
+    return slot.Resolve(OperationResult(
+        Refused(Error::kProtocolDeviation, "LIMIT-WAITS", "",
+                absl::StrCat("this session has ", limit, " waits pending, its limit"))));
+  }
+  waits_pending_->fetch_add(1);
+  CallSlot counted = slot;
+  counted.guard = std::shared_ptr<void>(nullptr, [count = waits_pending_](void*) { --*count; });
+  if (waits_.size() >= kWaitsBeforeSweep) {
+    std::erase_if(waits_, [](const auto& wait) { return wait.second.guard.expired(); });
+  }
+  waits_[slot.call->number()] = WaitRef{ref->host, ref->node, slot.call, slot.index, counted.guard};
+  ref->host->PostEvent(std::move(what.event), std::move(counted));
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::CancelWait& what) {
+  if (!what.wait_number) {
+    return slot.Resolve(OperationResult(
+        Refused(Error::kProtocolDeviation, "WIRE-FIELD", "wait_number", "the field is missing")));
+  }
+  auto found = waits_.extract(*what.wait_number);
+  if (!found.empty()) {
+    WaitRef& wait = found.mapped();
+    if (auto call = wait.call.lock()) {
+      wait.host->PostCancelWait(wait.node, CallSlot{std::move(call), wait.index, nullptr});
+    }
+  }
+  // A wait that was answered meanwhile needs no taking back.
+  slot.Resolve(OperationResult(core::Nothing{}));
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::CloseHandle& what) {
+  if (!what.handle || table_.Find(*what.handle) == nullptr) {
+    return slot.Resolve(OperationResult(
+        Refused(Error::kProtocolDeviation, "WIRE-HANDLE", "handle",
+                absl::StrCat("no handle ", what.handle.value_or(0), " in this session"))));
+  }
+  NodeRef ref = RemoveHandle(*what.handle);
+  if (!ref.host) return slot.Resolve(OperationResult(core::Nothing{}));
+  ref.host->PostClose(ref.node, "its handle was closed", slot);
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::Export& what) {
+  const NodeRef* ref = NodeFor(slot, what.handle, std::nullopt, "handle");
+  if (ref == nullptr) return;
+  auto made = engine_.exports->Add(*ref);
+  if (!made.ok()) return slot.Resolve(OperationResult(OutOfDescriptors(made.status())));
+  NodeRef moved = RemoveHandle(*what.handle);
+  std::vector<base::UniqueFd> ends;
+  ends.push_back(std::move(made->client_end));
+  moved.host->PostMove(moved.node, HolderOfEnd(made->cookie), slot, std::move(ends));
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::Import& what) {
+  if (auto refusal = RefuseNewHandle(what.handle, "handle")) {
+    return slot.Resolve(OperationResult(std::move(*refusal)));
+  }
+  auto cookie = ClaimExportedEnd(what.descriptor, "descriptor");
+  if (!cookie.ok()) return slot.Resolve(OperationResult(std::move(cookie).failure()));
+  auto found = engine_.exports->Find(cookie.value());
+  if (found && what.kind && found->kind != *what.kind) {
+    return slot.Resolve(OperationResult(
+        Refused(Error::kProtocolDeviation, "CONV-2", "descriptor",
+                absl::StrCat("this descriptor is the exported end of a ", NodeKindName(found->kind),
+                             ", not of a ", NodeKindName(*what.kind)))));
+  }
+  auto taken = engine_.exports->Take(cookie.value());
+  if (!taken) {
+    return slot.Resolve(OperationResult(
+        NotFound("descriptor",
+                 "no node stands behind this descriptor: it was imported or closed, "
+                 "or never was one")));
+  }
+  auto host = taken->host;
+  const core::NodeId node = taken->node;
+  AddHandle(*what.handle, std::move(*taken));
+  host->PostMove(node, HolderFor(*what.handle), slot);
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::Malformed& what) {
+  slot.Resolve(OperationResult(std::move(what.why)));
+}
+
+// ---- Helpers ---------------------------------------------------------------------------------
+
+std::optional<core::Failure> Session::Impl::RefuseNewHandle(const std::optional<Handle>& handle,
+                                                            const char* field) const {
+  if (!handle || *handle == 0) {
+    return Refused(Error::kProtocolDeviation, "WIRE-HANDLE", field,
+                   "a handle for the new node is required; 0 is none");
+  }
+  if (table_.Find(*handle) != nullptr) {
+    return Refused(Error::kProtocolDeviation, "WIRE-HANDLE", field,
+                   absl::StrCat("handle ", *handle, " is in use"));
+  }
+  const uint32_t limit = engine_.options.limits.handles_per_session;
+  if (table_.size() >= limit) {
+    return Refused(Error::kProtocolDeviation, "LIMIT-HANDLES", field,
+                   absl::StrCat("this session has ", limit, " handles, its limit"));
+  }
+  return std::nullopt;
+}
+
+const NodeRef* Session::Impl::NodeFor(const CallSlot& slot, const std::optional<Handle>& handle,
+                                      std::optional<NodeKind> kind, const char* field) {
+  if (!handle || *handle == 0) {
+    slot.Resolve(OperationResult(
+        Refused(Error::kProtocolDeviation, "WIRE-HANDLE", field, "the field is missing")));
+    return nullptr;
+  }
+  const NodeRef* ref = table_.Find(*handle);
+  if (ref == nullptr) {
+    slot.Resolve(OperationResult(Refused(Error::kProtocolDeviation, "WIRE-HANDLE", field,
+                                         absl::StrCat("no handle ", *handle, " in this session"))));
+    return nullptr;
+  }
+  if (!ref->host) {
+    slot.Resolve(OperationResult(core::Closed("the node is closed")));
+    return nullptr;
+  }
+  if (kind && ref->kind != *kind) {
+    core::event::BadMessage bad;
+    bad.node = ref->node;
+    bad.why = Refused(Error::kProtocolDeviation, "2.4", field,
+                      absl::StrCat("handle ", *handle, " is a ", NodeKindName(ref->kind),
+                                   "; this method is one of a ", NodeKindName(*kind)));
+    ref->host->PostEvent(std::move(bad), slot);
+    return nullptr;
+  }
+  return ref;
+}
+
+core::Result<uint64_t> Session::Impl::ClaimExportedEnd(
+    const std::optional<DescriptorNumber>& number, const char* field) {
+  if (!number || *number == 0) {
+    return Refused(Error::kProtocolDeviation, "WIRE-DESCRIPTOR", field, "the field is missing");
+  }
+  std::optional<SessionEnd> end;
+  auto claimed = incoming_.Claim(*number, end);
+  if (end) {
+    core::Failure failure =
+        Refused(Error::kProtocolDeviation, "WIRE-DESCRIPTOR", field, end->message);
+    session_.End(std::move(*end));
+    return failure;
+  }
+  if (!claimed) {
+    return Refused(Error::kProtocolDeviation, "WIRE-DESCRIPTOR", field,
+                   absl::StrCat("descriptor ", *number, " was never sent, or was used before"));
+  }
+  auto cookie = claimed->kind == base::DescriptorKind::kUnixSocket
+                    ? base::SocketCookie(claimed->fd)
+                    : absl::StatusOr<uint64_t>(absl::InvalidArgumentError("not a socket"));
+  const std::string kind(base::DescriptorKindName(claimed->kind));
+  engine_.closer.Close(std::move(claimed->fd));
+  if (!cookie.ok()) {
+    return Refused(
+        Error::kProtocolDeviation, "WIRE-DESCRIPTOR", field,
+        absl::StrCat("descriptor ", *number, " is a ", kind, ", not the exported end of a node"));
+  }
+  return *cookie;
+}
+
+void Session::Impl::AddHandle(Handle handle, NodeRef ref) {
+  if (ref.host) collections_.insert(ref.host->id());
+  table_.Add(handle, std::move(ref));
+}
+
+NodeRef Session::Impl::RemoveHandle(Handle handle) { return table_.Remove(handle); }
+
+}  // namespace sysmem::server
