@@ -39,8 +39,10 @@ struct BindSharedCollection {
   std::optional<DescriptorNumber> token_descriptor;
   std::optional<Handle> collection;
 };
+// Exactly one is given; the parser refuses anything else.
 struct ValidateToken {
-  std::optional<uint64_t> koid;  // node id, or SO_COOKIE of an exported end
+  std::optional<uint64_t> koid;     // SO_COOKIE of an exported end
+  std::optional<uint64_t> node_id;  // as the inspector shows it
   std::optional<DescriptorNumber> descriptor;
   std::optional<Handle> handle;  // of this session
 };

@@ -89,19 +89,27 @@ class Session::Impl {
   // Helpers of the operations.
   std::optional<core::Failure> RefuseNewHandle(const std::optional<Handle>& handle,
                                                const char* field) const;
-  // The node a message is for; on failure the slot is answered and null returned. A message for a
-  // node of another kind fails that node (2.4: unknown method).
+  // The node a message is for; on failure the slot is answered, no node is harmed, and null
+  // returned.
   const NodeRef* NodeFor(const CallSlot& slot, const std::optional<Handle>& handle,
                          std::optional<core::NodeKind> kind, const char* field);
   // The exported node behind a descriptor the client sent, without taking it out.
   core::Result<uint64_t /* cookie */> ClaimExportedEnd(
       const std::optional<DescriptorNumber>& number, const char* field);
   void CreateRoot(const CallSlot& slot, std::optional<Handle> handle, bool bound, bool exported);
+  core::Result<NodeRef> TakeTokenByHandle(const std::optional<Handle>& handle);
+  core::Result<NodeRef> TakeTokenByDescriptor(DescriptorNumber number);
+  core::Result<NodeRef> TakeExported(uint64_t cookie, std::optional<core::NodeKind> kind,
+                                     const char* field);
+  void ValidateByNodeId(const CallSlot& slot, core::NodeId node);
+  // CONV-3: the collection end exists and is closed at once.
   void BindDead(const CallSlot& slot, Handle collection, core::Failure why);
   void AddHandle(Handle handle, NodeRef ref);
   NodeRef RemoveHandle(Handle handle);
   Holder HolderFor(Handle handle) const { return Holder{outbox_, handle, 0}; }
   Holder HolderOfEnd(uint64_t cookie) const { return Holder{outbox_, 0, cookie}; }
+  void GatherAll(std::function<void(std::vector<CollectionDetail>)> done) const;
+  // As GatherAll, only what this session may see.
   void GatherDetails(std::function<void(std::vector<CollectionDetail>)> done) const;
   bool MaySee(const CollectionDetail& detail) const;
 

@@ -21,10 +21,10 @@ struct Gathering {
   size_t missing = 0;
   std::function<void(std::vector<CollectionDetail>)> done;
 
-  void Add(CollectionDetail detail, bool visible) {
+  void Add(CollectionDetail detail) {
     {
       std::lock_guard lock(mutex);
-      if (visible) details.push_back(std::move(detail));
+      details.push_back(std::move(detail));
       if (--missing > 0) return;
     }
     std::sort(details.begin(), details.end(), [](const auto& a, const auto& b) {
@@ -36,19 +36,40 @@ struct Gathering {
 
 }  // namespace
 
-void Session::Impl::GatherDetails(std::function<void(std::vector<CollectionDetail>)> done) const {
+void Session::Impl::GatherAll(std::function<void(std::vector<CollectionDetail>)> done) const {
   auto hosts = engine_.Collections();
   if (hosts.empty()) return done({});
   auto gathering = std::make_shared<Gathering>();
   gathering->missing = hosts.size();
   gathering->done = std::move(done);
   for (const auto& host : hosts) {
-    host->PostInspect(
-        [this, self = session_.shared_from_this(), gathering](CollectionDetail detail) {
-          const bool visible = MaySee(detail);
-          gathering->Add(std::move(detail), visible);
-        });
+    host->PostInspect([gathering](CollectionDetail detail) { gathering->Add(std::move(detail)); });
   }
+}
+
+void Session::Impl::GatherDetails(std::function<void(std::vector<CollectionDetail>)> done) const {
+  GatherAll([this, self = session_.shared_from_this(),
+             done = std::move(done)](std::vector<CollectionDetail> details) {
+    std::erase_if(details, [&](const CollectionDetail& detail) { return !MaySee(detail); });
+    done(std::move(details));
+  });
+}
+
+// 2.8: true iff a token with that id is served right now, whoever holds it.
+void Session::Impl::ValidateByNodeId(const CallSlot& slot, core::NodeId node) {
+  GatherAll([this, self = session_.shared_from_this(), slot,
+             node](const std::vector<CollectionDetail>& details) {
+    TokenKnown known;
+    for (const CollectionDetail& detail : details) {
+      for (const core::NodeSnapshot& candidate : detail.snapshot.nodes) {
+        known.is_known =
+            known.is_known || (candidate.id == node && candidate.kind == core::NodeKind::kToken &&
+                               candidate.connected);
+      }
+    }
+    slot.Resolve(OperationResult(known));
+    outbox_->Flush();
+  });
 }
 
 bool Session::Impl::MaySee(const CollectionDetail& detail) const {

@@ -22,12 +22,12 @@ using core::Refused;
 constexpr size_t kWaitsBeforeSweep = 1024;
 
 core::Failure NotFound(const char* field, std::string message) {
-  core::Failure failure;
-  failure.error = Error::kNotFound;
-  failure.rule = "CONV-3";
-  failure.field = field;
-  failure.message = std::move(message);
-  return failure;
+  return Refused(Error::kNotFound, "CONV-3", field, std::move(message));
+}
+
+core::Failure NoSuchHandle(Handle handle, const char* field) {
+  return Refused(Error::kNotFound, "WIRE-HANDLE", field,
+                 absl::StrCat("no handle ", handle, " in this session"));
 }
 
 core::Failure OutOfDescriptors(const absl::Status& status) {
@@ -102,43 +102,21 @@ void Session::Impl::BindDead(const CallSlot& slot, Handle collection, core::Fail
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::BindSharedCollection& what) {
-  if (auto refusal = RefuseNewHandle(what.collection, "collection_handle")) {
-    return slot.Resolve(OperationResult(std::move(*refusal)));
-  }
-  NodeRef ref;
-  if (what.token_descriptor) {
-    auto cookie = ClaimExportedEnd(what.token_descriptor, "token_descriptor");
-    if (!cookie.ok()) return BindDead(slot, *what.collection, std::move(cookie).failure());
-    auto found = engine_.exports->Find(cookie.value());
-    if (found && found->kind != NodeKind::kToken) {
-      return BindDead(slot, *what.collection,
-                      Refused(Error::kProtocolDeviation, "CONV-2", "token_descriptor",
-                              absl::StrCat("this descriptor is the exported end of a ",
-                                           NodeKindName(found->kind), ", not of a token")));
-    }
-    auto taken = engine_.exports->Take(cookie.value());
-    if (!taken) {
-      return BindDead(slot, *what.collection,
-                      NotFound("token_descriptor",
-                               "no token stands behind this descriptor: it was "
-                               "imported or closed, or never was one"));
-    }
-    ref = std::move(*taken);
-  } else {
-    const NodeRef* found = what.token ? table_.Find(*what.token) : nullptr;
-    if (found == nullptr) {
-      return BindDead(slot, *what.collection,
-                      NotFound("token_handle", absl::StrCat("no handle ", what.token.value_or(0),
-                                                            " in this session")));
-    }
-    if (found->kind != NodeKind::kToken) {
-      if (NodeFor(slot, what.token, NodeKind::kToken, "token_handle") == nullptr) return;
-    }
-    ref = RemoveHandle(*what.token);
-    if (!ref.host) {
-      return BindDead(slot, *what.collection, core::Closed("the token is closed"));
+  // The collection may take over its token's number.
+  if (!what.collection || what.collection != what.token) {
+    if (auto refusal = RefuseNewHandle(what.collection, "collection_handle")) {
+      return slot.Resolve(OperationResult(std::move(*refusal)));
     }
   }
+  auto token = what.token_descriptor ? TakeTokenByDescriptor(*what.token_descriptor)
+                                     : TakeTokenByHandle(what.token);
+  if (!token.ok()) {
+    if (table_.Find(*what.collection) != nullptr) {  // a handle of another kind, named twice
+      return slot.Resolve(OperationResult(std::move(token).failure()));
+    }
+    return BindDead(slot, *what.collection, std::move(token).failure());
+  }
+  NodeRef ref = std::move(token).value();
   ref.kind = NodeKind::kCollection;
   core::event::Bind event;
   event.node = ref.node;
@@ -148,7 +126,47 @@ void Session::Impl::Do(const CallSlot& slot, op::BindSharedCollection& what) {
   host->PostEvent(event, slot, {{event.node, HolderFor(*what.collection)}});
 }
 
+core::Result<NodeRef> Session::Impl::TakeTokenByHandle(const std::optional<Handle>& handle) {
+  if (!handle) {
+    return Refused(Error::kProtocolDeviation, "CONV-2", "token", "the field is missing");
+  }
+  const NodeRef* found = table_.Find(*handle);
+  if (found == nullptr) return NoSuchHandle(*handle, "token_handle");
+  if (found->kind != NodeKind::kToken) {
+    return Refused(
+        Error::kProtocolDeviation, "CONV-2", "token_handle",
+        absl::StrCat("handle ", *handle, " is a ", NodeKindName(found->kind), ", not a token"));
+  }
+  NodeRef ref = RemoveHandle(*handle);
+  if (!ref.host) return core::Closed("the token is closed");
+  return ref;
+}
+
+core::Result<NodeRef> Session::Impl::TakeTokenByDescriptor(DescriptorNumber number) {
+  auto cookie = ClaimExportedEnd(number, "token_descriptor");
+  if (!cookie.ok()) return std::move(cookie).failure();
+  return TakeExported(cookie.value(), NodeKind::kToken, "token_descriptor");
+}
+
+core::Result<NodeRef> Session::Impl::TakeExported(uint64_t cookie, std::optional<NodeKind> kind,
+                                                  const char* field) {
+  auto found = engine_.exports->Find(cookie);
+  if (found && kind && found->kind != *kind) {
+    return Refused(Error::kProtocolDeviation, "CONV-2", field,
+                   absl::StrCat("this descriptor is the exported end of a ",
+                                NodeKindName(found->kind), ", not of a ", NodeKindName(*kind)));
+  }
+  auto taken = engine_.exports->Take(cookie);
+  if (!taken) {
+    return NotFound(field,
+                    "no node stands behind this descriptor: it was imported or closed, or "
+                    "never was one");
+  }
+  return std::move(*taken);
+}
+
 void Session::Impl::Do(const CallSlot& slot, op::ValidateToken& what) {
+  if (what.node_id) return ValidateByNodeId(slot, *what.node_id);
   std::optional<uint64_t> koid = what.koid;
   if (what.descriptor) {
     auto cookie = ClaimExportedEnd(what.descriptor, "token_descriptor");
@@ -157,7 +175,7 @@ void Session::Impl::Do(const CallSlot& slot, op::ValidateToken& what) {
   }
   if (!koid) {
     return slot.Resolve(OperationResult(
-        Refused(Error::kProtocolDeviation, "2.8", "token_server_koid", "the field is missing")));
+        Refused(Error::kProtocolDeviation, "2.8", "token", "the field is missing")));
   }
   auto found = engine_.exports->Find(*koid);
   slot.Resolve(OperationResult(TokenKnown{found && found->kind == NodeKind::kToken}));
@@ -284,9 +302,7 @@ void Session::Impl::Do(const CallSlot& slot, op::CancelWait& what) {
 
 void Session::Impl::Do(const CallSlot& slot, op::CloseHandle& what) {
   if (!what.handle || table_.Find(*what.handle) == nullptr) {
-    return slot.Resolve(OperationResult(
-        Refused(Error::kProtocolDeviation, "WIRE-HANDLE", "handle",
-                absl::StrCat("no handle ", what.handle.value_or(0), " in this session"))));
+    return slot.Resolve(OperationResult(NoSuchHandle(what.handle.value_or(0), "handle")));
   }
   NodeRef ref = RemoveHandle(*what.handle);
   if (!ref.host) return slot.Resolve(OperationResult(core::Nothing{}));
@@ -308,25 +324,14 @@ void Session::Impl::Do(const CallSlot& slot, op::Import& what) {
   if (auto refusal = RefuseNewHandle(what.handle, "handle")) {
     return slot.Resolve(OperationResult(std::move(*refusal)));
   }
-  auto cookie = ClaimExportedEnd(what.descriptor, "descriptor");
+  auto cookie = ClaimExportedEnd(what.descriptor, "descriptor_number");
   if (!cookie.ok()) return slot.Resolve(OperationResult(std::move(cookie).failure()));
-  auto found = engine_.exports->Find(cookie.value());
-  if (found && what.kind && found->kind != *what.kind) {
-    return slot.Resolve(OperationResult(
-        Refused(Error::kProtocolDeviation, "CONV-2", "descriptor",
-                absl::StrCat("this descriptor is the exported end of a ", NodeKindName(found->kind),
-                             ", not of a ", NodeKindName(*what.kind)))));
-  }
-  auto taken = engine_.exports->Take(cookie.value());
-  if (!taken) {
-    return slot.Resolve(OperationResult(
-        NotFound("descriptor",
-                 "no node stands behind this descriptor: it was imported or closed, "
-                 "or never was one")));
-  }
-  auto host = taken->host;
-  const core::NodeId node = taken->node;
-  AddHandle(*what.handle, std::move(*taken));
+  auto taken = TakeExported(cookie.value(), what.kind, "descriptor_number");
+  if (!taken.ok()) return slot.Resolve(OperationResult(std::move(taken).failure()));
+  NodeRef ref = std::move(taken).value();
+  auto host = ref.host;
+  const core::NodeId node = ref.node;
+  AddHandle(*what.handle, std::move(ref));
   host->PostMove(node, HolderFor(*what.handle), slot);
 }
 
@@ -363,8 +368,7 @@ const NodeRef* Session::Impl::NodeFor(const CallSlot& slot, const std::optional<
   }
   const NodeRef* ref = table_.Find(*handle);
   if (ref == nullptr) {
-    slot.Resolve(OperationResult(Refused(Error::kProtocolDeviation, "WIRE-HANDLE", field,
-                                         absl::StrCat("no handle ", *handle, " in this session"))));
+    slot.Resolve(OperationResult(NoSuchHandle(*handle, field)));
     return nullptr;
   }
   if (!ref->host) {
@@ -372,12 +376,10 @@ const NodeRef* Session::Impl::NodeFor(const CallSlot& slot, const std::optional<
     return nullptr;
   }
   if (kind && ref->kind != *kind) {
-    core::event::BadMessage bad;
-    bad.node = ref->node;
-    bad.why = Refused(Error::kProtocolDeviation, "2.4", field,
-                      absl::StrCat("handle ", *handle, " is a ", NodeKindName(ref->kind),
-                                   "; this method is one of a ", NodeKindName(*kind)));
-    ref->host->PostEvent(std::move(bad), slot);
+    slot.Resolve(
+        OperationResult(Refused(Error::kProtocolDeviation, "WIRE-HANDLE", field,
+                                absl::StrCat("handle ", *handle, " is a ", NodeKindName(ref->kind),
+                                             "; this method is one of a ", NodeKindName(*kind)))));
     return nullptr;
   }
   return ref;
@@ -397,7 +399,7 @@ core::Result<uint64_t> Session::Impl::ClaimExportedEnd(
     return failure;
   }
   if (!claimed) {
-    return Refused(Error::kProtocolDeviation, "WIRE-DESCRIPTOR", field,
+    return Refused(Error::kNotFound, "WIRE-DESCRIPTOR", field,
                    absl::StrCat("descriptor ", *number, " was never sent, or was used before"));
   }
   auto cookie = claimed->kind == base::DescriptorKind::kUnixSocket
