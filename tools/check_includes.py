@@ -40,6 +40,8 @@ ROOMS = {
     "tools": {
         "src/client/include", "src/core", "system", "cli11", "json", "ffmpeg", "png", "ncurses",
         "drm", "benchmark", "version"},
+    # The wire's shape.
+    "tests/proto": {"proto", "protobuf", "grpc", "gtest"},
     # Shared helpers of tests.
     "tests/support": {"src/base", "system", "gtest", "absl"},
     # Rules that hold for every message of the wire.
@@ -53,13 +55,17 @@ ROOMS = {
         "gtest", "absl", "json"},
 }
 
-# Only main files put the daemon together: configuration, logging, systemd, and every room.
-MAIN_FILES = {
-    "src/server/main.cc", "src/server/transport/main.cc",
+# Single files that may include more than their room, each being the only one that needs it.
+FILES = {
+    # Puts the parts of the daemon together, the wire included.
+    "src/server/daemon.cc": {"src/server/transport"},
+    "src/server/main.cc": {"src/server/transport"},
+    # Where the daemon's settings come from.
+    "src/server/options.cc": {"cli11"},
+    "src/server/config_file.cc": {"toml"},
+    # Readiness, activation and watchdog.
+    "src/server/service_manager.cc": {"systemd"},
 }
-MAIN_MAY = {
-    "src/base", "src/core", "src/heaps", "src/server", "src/server/transport", "proto", "grpc",
-    "protobuf", "absl", "system", "spdlog", "toml", "cli11", "systemd", "version"}
 
 # tests/<room> may include what src/<room> may, that room itself, and these.
 TESTS_MAY = {"tests/support", "gtest", "system", "absl"}
@@ -105,11 +111,9 @@ def room_of(path):
 
 def may_include(path):
     """The set of names that the file `path` may include besides its own room."""
-    if path in MAIN_FILES:
-        return MAIN_MAY
     room = room_of(path)
     if room in ROOMS:
-        return ROOMS[room]
+        return ROOMS[room] | FILES.get(path, set())
     if room == "tests/fuzz":
         return FUZZERS_MAY
     tested = room.replace("tests/", "src/", 1).replace("src/tools", "tools", 1) if room else None
@@ -170,6 +174,7 @@ def self_test():
         ("src/heaps/a.cc", '#include "core/x.h"'),
         ("src/server/a.cc", '#include "server/transport/x.h"'),
         ("src/server/a.cc", '#include "sysmem2/session.pb.h"'),
+        ("src/server/a.cc", "#include <toml++/toml.h>"),
         ("src/server/a.cc", "#include <grpcpp/grpcpp.h>"),
         ("src/server/transport/a.cc", '#include "heaps/x.h"'),
         ("src/client/a.cc", '#include "core/x.h"'),
@@ -188,7 +193,8 @@ def self_test():
         ("src/server/a.cc", '#include "heaps/x.h"'),
         ("src/server/transport/a.cc", '#include "server/x.h"'),
         ("src/server/transport/a.cc", "#include <grpcpp/grpcpp.h>"),
-        ("src/server/main.cc", '#include "server/transport/x.h"'),
+        ("src/server/daemon.cc", '#include "server/transport/x.h"'),
+        ("src/server/config_file.cc", "#include <toml++/toml.h>"),
         ("src/client/a.cc", '#include "sysmem2/session.grpc.pb.h"'),
         ("src/client/a.cc", "#include <sysmem/sysmem.h>"),
         ("tools/demo/a.cc", "#include <sysmem/sysmem.hpp>"),
