@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -92,6 +93,13 @@ TEST_F(ListeningSocketTest, RefusesAPathOnWhichAnotherDaemonListens) {
   EXPECT_EQ(second.code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(second.message(), "another daemon listens on " + path_);
   EXPECT_TRUE(ConnectSeqpacket(path_, kSoon).ok());
+}
+
+TEST_F(ListeningSocketTest, HoldsItsPathEvenWhenItsSocketFileIsRemoved) {
+  const absl::StatusOr<ListeningSocket> first = ListeningSocket::Bind(path_, 0600);
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_EQ(::unlink(path_.c_str()), 0);
+  EXPECT_THAT(Refusal(), HasSubstr("another daemon listens"));
 }
 
 TEST_F(ListeningSocketTest, RefusesAPathOnWhichAStrangerListens) {
@@ -225,6 +233,17 @@ TEST_F(ConnectSeqpacketTest, TellsNoFileFromNobodyListening) {
   const absl::Status refused = ConnectSeqpacket(path_, kSoon).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(refused.message()), HasSubstr(path_));
+}
+
+TEST_F(ConnectSeqpacketTest, LimitsTheTimeOfConnectingOnly) {
+  const UniqueFd listener = BindStranger(SOCK_SEQPACKET, true);
+  const absl::StatusOr<UniqueFd> client = ConnectSeqpacket(path_, kSoon);
+  ASSERT_TRUE(client.ok()) << client.status();
+  timeval limit{.tv_sec = 1, .tv_usec = 1};
+  socklen_t length = sizeof(limit);
+  ASSERT_EQ(::getsockopt(client->get(), SOL_SOCKET, SO_SNDTIMEO, &limit, &length), 0);
+  EXPECT_EQ(limit.tv_sec, 0);
+  EXPECT_EQ(limit.tv_usec, 0);
 }
 
 TEST(SocketCookie, IsTheSameThroughEveryCopyAndOfNoOtherSocket) {

@@ -98,6 +98,15 @@ TEST_F(ReservationGateTest, ReadsAgainWhenSmallRequestsHaveAddedUp) {
   EXPECT_LE(kept.size(), 100U / 16);
 }
 
+TEST_F(ReservationGateTest, ForgetsWithANewReadingWhatWasTakenBefore) {
+  for (int i = 0; i < 10; ++i) {
+    absl::StatusOr<Reservation> reservation = gate_.Reserve(kMiB);
+    ASSERT_TRUE(reservation.ok());
+    ASSERT_TRUE(Take(*reservation, kMiB).ok());
+  }
+  EXPECT_EQ(readings_, 2);  // a sixteenth of what there is lasts for about five of them
+}
+
 TEST_F(ReservationGateTest, ReadsAgainBeforeItRefuses) {
   available_ = kMiB;
   EXPECT_FALSE(Fits(2 * kMiB));
