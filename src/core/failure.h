@@ -71,12 +71,12 @@ Failure Refused(Error error, std::string rule, std::string field, std::string me
 // Failure with outcome kClosed for a node that is gone.
 Failure Closed(std::string message);
 
-// Either a value or the Failure that took its place. A minimal std::expected (C++23).
-template <typename T>
+// Either a value or the failure that took its place. A minimal std::expected (C++23).
+template <typename T, typename E = Failure>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}            // NOLINT(google-explicit-constructor)
-  Result(Failure failure) : state_(std::move(failure)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
+  Result(E failure) : state_(std::move(failure)) {}  // NOLINT(google-explicit-constructor)
 
   bool ok() const { return std::holds_alternative<T>(state_); }
   // REQUIRES: ok()
@@ -84,11 +84,11 @@ class [[nodiscard]] Result {
   T& value() & { return std::get<T>(state_); }
   T&& value() && { return std::get<T>(std::move(state_)); }
   // REQUIRES: !ok()
-  const Failure& failure() const& { return std::get<Failure>(state_); }
-  Failure&& failure() && { return std::get<Failure>(std::move(state_)); }
+  const E& failure() const& { return std::get<E>(state_); }
+  E&& failure() && { return std::get<E>(std::move(state_)); }
 
  private:
-  std::variant<T, Failure> state_;
+  std::variant<T, E> state_;
 };
 
 struct Nothing {

@@ -26,8 +26,8 @@ struct Participant {
 };
 
 // REQUIRES: participants in breadth-first order of their nodes (PART-1).
-// Fails with CONSTRAINTS_INTERSECTION_EMPTY whenever the participants cannot be satisfied, malformed
-// values included (the table in 3.4).
+// Fails with CONSTRAINTS_INTERSECTION_EMPTY whenever the participants cannot be satisfied,
+// malformed values included (the table in 3.4).
 Result<Plan> Negotiate(const std::vector<Participant>& participants, const Settings& settings);
 
 }  // namespace sysmem::core

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Second and third step of the negotiation: adding up what all participants ask for
+// (server-behaviour.md 4.5, 4.6).
+//
+//   SanitisedConstraints total = NeutralConstraints();
+//   for (each participant) if (MaybeRejection no = Merge(total, its constraints, limits)) ...
+//   if (MaybeRejection no = ReduceRequiredSizes(total, limits)) ...
+//
+// The order of the participants matters only for the order inside lists. Nothing is compared with
+// anything else here: that a minimum exceeds a maximum is found by SanitiseAggregate.
+// Pure functions; thread-safe.
+#pragma once
+
+#include <vector>
+
+#include "core/rejection.h"
+#include "core/sanitised.h"
+#include "core/settings.h"
+
+namespace sysmem::core {
+
+// What nobody asks for: the beginning of every sum.
+SanitisedConstraints NeutralConstraints();
+
+// Adds one participant. Fails if both name heaps, or image formats, and have none in common;
+// `total` is then worthless.
+MaybeRejection Merge(SanitisedConstraints& total, SanitisedConstraints participant,
+                     const Limits& limits);
+
+// The part of Merge for image formats. An empty list leaves the other one as it is. A format drops
+// out if the other side does not have it or if the two entries cannot be one.
+MaybeRejection MergeImageFormats(std::vector<SanitisedImageFormat>& total,
+                                 std::vector<SanitisedImageFormat> participant,
+                                 const Limits& limits);
+
+// RMSL: folds required_max_size into required_max_size_list and drops entries that another one
+// covers. Fails if too many are left.
+MaybeRejection ReduceRequiredSizes(SanitisedConstraints& total, const Limits& limits);
+
+// The sizes that no other one covers in both dimensions; of equal ones the first. Keeps the order.
+std::vector<SizeU> LargestSizes(const std::vector<SizeU>& sizes);
+
+}  // namespace sysmem::core

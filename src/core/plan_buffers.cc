@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/plan_buffers.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/format_cost.h"
+#include "core/image_layout.h"
+#include "core/pixel_format.h"
+
+namespace sysmem::core {
+namespace {
+
+std::string MemoryPath(const char* field) { return std::string(kMemoryPath) + field; }
+
+std::string HeapName(const Heap& heap) { return heap.type + " " + std::to_string(heap.id); }
+
+bool Permits(const SanitisedMemory& memory, const Heap& heap) {
+  const std::vector<Heap>& permitted = memory.permitted_heaps;
+  return permitted.empty() ||
+         std::find(permitted.begin(), permitted.end(), heap) != permitted.end();
+}
+
+const HeapProperties* FindHeap(const Heap& heap, const Settings& settings) {
+  for (const HeapProperties& one : settings.heaps) {
+    if (one.heap == heap) return &one;
+  }
+  return nullptr;
+}
+
+// One row per coherency domain, the preferred one first (DOM-1).
+struct DomainRow {
+  CoherencyDomain domain;
+  bool HeapProperties::*served;
+  bool SanitisedMemory::*supported;
+};
+constexpr DomainRow kDomains[] = {
+    {CoherencyDomain::kCpu, &HeapProperties::cpu_domain, &SanitisedMemory::cpu_domain_supported},
+    {CoherencyDomain::kRam, &HeapProperties::ram_domain, &SanitisedMemory::ram_domain_supported},
+    {CoherencyDomain::kInaccessible, &HeapProperties::inaccessible_domain,
+     &SanitisedMemory::inaccessible_domain_supported},
+};
+
+bool SharesDomain(const SanitisedMemory& memory, const HeapProperties& heap) {
+  return std::any_of(std::begin(kDomains), std::end(kDomains), [&](const DomainRow& row) {
+    return heap.*row.served && memory.*row.supported;
+  });
+}
+
+std::vector<std::string> DomainPaths() {
+  return {MemoryPath("cpu_domain_supported"), MemoryPath("ram_domain_supported"),
+          MemoryPath("inaccessible_domain_supported")};
+}
+
+Rejection NoSuchHeap(const Heap& heap) {
+  return {.rule = "HEAP-4",
+          .fields = {MemoryPath("permitted_heaps")},
+          .message = "there is no heap " + HeapName(heap)};
+}
+
+OrRejection<HeapProperties> Registered(const Heap& heap, const Settings& settings) {
+  const HeapProperties* found = FindHeap(heap, settings);
+  if (found == nullptr) return NoSuchHeap(heap);
+  return *found;
+}
+
+// HEAP-1. M15 has made sure that there is one.
+OrRejection<HeapProperties> ChooseSecureHeap(const SanitisedMemory& memory,
+                                             const Settings& settings) {
+  const Heap* lowest = nullptr;
+  for (const Heap& heap : settings.secure_heaps) {
+    if (Permits(memory, heap) && (lowest == nullptr || heap.type < lowest->type)) lowest = &heap;
+  }
+  if (lowest == nullptr) {
+    return Rejection{.rule = "HEAP-1",
+                     .fields = {MemoryPath("secure_required"), MemoryPath("permitted_heaps")},
+                     .message = "no secure heap is permitted"};
+  }
+  return Registered(*lowest, settings);
+}
+
+// HEAP-2, HEAP-4.
+OrRejection<HeapProperties> ChooseSystemRam(const SanitisedMemory& memory,
+                                            const Settings& settings) {
+  OrRejection<HeapProperties> ram = Registered({kHeapSystemRam, 0}, settings);
+  if (ram.ok() && memory.physically_contiguous_required && !ram.value().physically_contiguous) {
+    return Rejection{.rule = "HEAP-4",
+                     .fields = {MemoryPath("physically_contiguous_required")},
+                     .message = "this machine's system RAM is not handed out contiguously"};
+  }
+  return ram;
+}
+
+ImageFormatConstraints AsResult(const SanitisedImageFormat& format, bool has_alpha_channel) {
+  return {.pixel_format = format.format.pixel_format,
+          .pixel_format_modifier = format.format.modifier,
+          .pixel_format_and_modifiers = {},
+          .color_spaces = format.color_spaces,
+          .min_size = format.min_size,
+          .max_size = format.max_size,
+          .min_bytes_per_row = format.min_bytes_per_row,
+          .max_bytes_per_row = format.max_bytes_per_row,
+          .max_width_times_height = format.max_width_times_height,
+          .size_alignment = format.size_alignment,
+          .display_rect_alignment = format.display_rect_alignment,
+          .required_min_size = format.required_min_size,
+          .required_max_size = format.required_max_size,
+          .required_max_size_list = format.required_max_size_list,
+          .bytes_per_row_divisor = format.bytes_per_row_divisor,
+          .start_offset_divisor = format.start_offset_divisor,
+          .require_bytes_per_row_at_pixel_boundary = format.require_bytes_per_row_at_pixel_boundary,
+          .is_alpha_present = has_alpha_channel ? format.is_alpha_present : std::nullopt,
+          .pad_for_block_size = format.pad_for_block_size,
+          .pad_beyond_image_size_bytes = format.pad_beyond_image_size_bytes};
+}
+
+// FMT-2.
+ImageFormatConstraints AsResult(const SanitisedImageFormat& format) {
+  const PixelFormatInfo* info = FindPixelFormat(format.format.pixel_format);
+  return AsResult(format, info != nullptr && info->has_alpha_channel);
+}
+
+std::string CountText(const SanitisedConstraints& agreed, uint64_t count) {
+  return std::to_string(count) + " buffers are needed (camping " +
+         std::to_string(agreed.min_buffer_count_for_camping) + ", dedicated slack " +
+         std::to_string(agreed.min_buffer_count_for_dedicated_slack) + ", shared slack " +
+         std::to_string(agreed.min_buffer_count_for_shared_slack) + ", min_buffer_count " +
+         std::to_string(agreed.min_buffer_count) + ")";
+}
+
+}  // namespace
+
+OrRejection<HeapProperties> ChooseHeap(const SanitisedMemory& memory, const Settings& settings) {
+  if (memory.secure_required) return ChooseSecureHeap(memory, settings);
+  if (Permits(memory, {kHeapSystemRam, 0})) return ChooseSystemRam(memory, settings);
+  for (const Heap& permitted : memory.permitted_heaps) {
+    const HeapProperties* heap = FindHeap(permitted, settings);
+    if (heap != nullptr && SharesDomain(memory, *heap)) return *heap;
+  }
+  std::vector<std::string> fields = DomainPaths();
+  fields.insert(fields.begin(), MemoryPath("permitted_heaps"));
+  return Rejection{.rule = "HEAP-3",
+                   .fields = std::move(fields),
+                   .message = "no permitted heap is there and serves a supported coherency domain"};
+}
+
+OrRejection<CoherencyDomain> ChooseCoherencyDomain(const SanitisedConstraints& agreed,
+                                                   const HeapProperties& heap) {
+  // Displays read RAM past the CPU's caches; the heap is not asked (DOM-1).
+  if (agreed.usage.display != 0 && agreed.memory.ram_domain_supported) return CoherencyDomain::kRam;
+  for (const DomainRow& row : kDomains) {
+    if (heap.*row.served && agreed.memory.*row.supported) return row.domain;
+  }
+  return Rejection{.rule = "DOM-1",
+                   .fields = DomainPaths(),
+                   .message = "no coherency domain is supported by all participants and by heap " +
+                              HeapName(heap.heap)};
+}
+
+OrRejection<SanitisedImageFormat> ChooseImageFormat(const SanitisedConstraints& agreed,
+                                                    const Settings& settings) {
+  std::vector<SanitisedImageFormat> possible = agreed.image_formats;
+  if (agreed.memory.secure_required) {
+    std::erase_if(possible, [](const SanitisedImageFormat& one) {
+      return !IsCompatibleWithProtectedMemory(one.format);
+    });
+  }
+  if (possible.empty()) {
+    return Rejection{.rule = "FMT-1",
+                     .fields = {"image_format_constraints", MemoryPath("secure_required")},
+                     .message = "no image format can lie in secure memory"};
+  }
+  return BestFormat(possible, agreed.usage, settings.format_costs);
+}
+
+OrRejection<uint32_t> CountBuffers(const SanitisedConstraints& agreed, const Limits& limits) {
+  const uint64_t count =
+      std::max(agreed.min_buffer_count_for_camping + agreed.min_buffer_count_for_dedicated_slack +
+                   agreed.min_buffer_count_for_shared_slack,
+               agreed.min_buffer_count);
+  Rejection no{.rule = "4.8",
+               .fields = {"min_buffer_count_for_camping", "min_buffer_count_for_dedicated_slack",
+                          "min_buffer_count_for_shared_slack", "min_buffer_count"},
+               .message = CountText(agreed, count)};
+  if (count > agreed.max_buffer_count) {
+    no.fields.push_back("max_buffer_count");
+    no.message += ", more than max_buffer_count " + std::to_string(agreed.max_buffer_count);
+    return no;
+  }
+  if (count > limits.buffers_per_collection) {
+    no.message +=
+        ", more than a collection may have, " + std::to_string(limits.buffers_per_collection);
+    return no;
+  }
+  if (count == 0) {
+    no.message = "no participant asks for a buffer";
+    return no;
+  }
+  return static_cast<uint32_t>(count);
+}
+
+OrRejection<Plan> PlanBuffers(const SanitisedConstraints& agreed, const Settings& settings) {
+  const OrRejection<HeapProperties> heap = ChooseHeap(agreed.memory, settings);
+  if (!heap.ok()) return heap.failure();
+  const OrRejection<CoherencyDomain> domain = ChooseCoherencyDomain(agreed, heap.value());
+  if (!domain.ok()) return domain.failure();
+
+  std::optional<SanitisedImageFormat> format;
+  if (!agreed.image_formats.empty()) {
+    OrRejection<SanitisedImageFormat> chosen = ChooseImageFormat(agreed, settings);
+    if (!chosen.ok()) return std::move(chosen).failure();
+    format = std::move(chosen).value();
+  }
+
+  const OrRejection<uint32_t> count = CountBuffers(agreed, settings.limits);
+  if (!count.ok()) return count.failure();
+  const OrRejection<BufferSizes> sizes =
+      SizeBuffers(agreed.memory, format ? &*format : nullptr, count.value(), settings.limits);
+  if (!sizes.ok()) return sizes.failure();
+
+  Plan plan;
+  plan.buffer_count = count.value();
+  plan.settings.buffer = {
+      .size_bytes = sizes.value().size_bytes,
+      .is_physically_contiguous = agreed.memory.physically_contiguous_required,
+      .is_secure = agreed.memory.secure_required,
+      .coherency_domain = domain.value(),
+      .heap = heap.value().heap,
+      .raw_vmo_size = sizes.value().raw_vmo_size,
+  };
+  if (format) plan.settings.image_format = AsResult(*format);
+  if (agreed.memory.physically_contiguous_required) {
+    plan.physical_alignment = agreed.memory.min_physical_base_alignment;
+  }
+  return plan;
+}
+
+}  // namespace sysmem::core
