@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <map>
 #include <optional>
-#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -31,6 +31,18 @@ base::UniqueFd OpenReserve() { return base::UniqueFd(::open("/dev/null", O_RDONL
 PeerInfo LabelPeer(const base::PeerCredentials& peer) {
   return {
       .pid = peer.pid, .uid = peer.uid, .gid = peer.gid, .command = base::CommandName(peer.pid)};
+}
+
+// Whether the message in front carries descriptors. It stays where it is, and so do they: without a
+// control buffer the kernel only says that there was no room for them.
+bool CarriesDescriptors(base::BorrowedFd socket) {
+  char first_byte = 0;
+  iovec bytes{.iov_base = &first_byte, .iov_len = sizeof(first_byte)};
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  return ::recvmsg(socket.get(), &message, MSG_PEEK | MSG_DONTWAIT) >= 0 &&
+         (message.msg_flags & MSG_CTRUNC) != 0;
 }
 
 }  // namespace
@@ -157,15 +169,16 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   void Listen(ConnectionId id) {
     const auto found = unheard_.find(id);
     if (found == unheard_.end()) return;
+    // A stranger's descriptors are not even let into our table.
+    if (CarriesDescriptors(found->second.socket)) {
+      return Refuse(id, EndReason::kForbiddenDescriptor,
+                    "the first message must be HELLO, which carries no descriptors");
+    }
     absl::StatusOr<base::ReceivedHandleMessage> received = base::ReceiveHandleMessage(
-        found->second.socket, base::HandleMessageSender::kClient,
-        {.max_descriptors = 0,
-         .dispose = [this](std::vector<base::UniqueFd> fds) { closer_.Close(std::move(fds)); }});
+        found->second.socket, base::HandleMessageSender::kClient, {.max_descriptors = 0});
     if (!received.ok()) {
-      return Refuse(
-          id,
-          absl::IsResourceExhausted(received.status()) ? EndReason::kLimit : EndReason::kBadMessage,
-          std::string(received.status().message()));
+      return Refuse(id, EndReason::kBadMessage,
+                    absl::StrCat("the first message must be HELLO: ", received.status().message()));
     }
     switch (received->outcome) {
       case base::ReceiveOutcome::kWouldBlock:
@@ -174,20 +187,14 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
         closer_.CloseConnection(Take(id).socket);
         return;
       case base::ReceiveOutcome::kMessage:
-        return OnFirstMessage(id, std::move(received->message));
+        return OnHello(id, received->message.body);
     }
   }
 
-  void OnFirstMessage(ConnectionId id, base::HandleMessage message) {
-    if (message.kind != base::HandleMessageKind::kHello) {
-      const std::string_view kind = base::HandleMessageKindName(message.kind);
-      return Refuse(id, EndReason::kBadMessage,
-                    absl::StrCat("the first message must be HELLO, not ",
-                                 absl::string_view(kind.data(), kind.size())));
-    }
+  // Without descriptors a client's message can be nothing else.
+  void OnHello(ConnectionId id, const std::string& body) {
     Connection connection = Take(id);
-    options_.on_hello(LabelPeer(connection.peer), std::move(connection.socket),
-                      std::move(message.body));
+    options_.on_hello(LabelPeer(connection.peer), std::move(connection.socket), body);
   }
 
   // A connection is there that cannot be accepted, and will still be there next time.

@@ -38,7 +38,7 @@ struct ListenerOptions {
   uint32_t unheard = 128;            // an eighth of the usual limit of descriptors
   int64_t backoff_ns = 100'000'000;  // others may close something meanwhile
   // A connection has said hello, with this body. Its descriptor is non-blocking.
-  std::function<void(PeerInfo peer, base::UniqueFd connection, std::string hello)> on_hello;
+  std::function<void(PeerInfo peer, base::UniqueFd connection, const std::string& hello)> on_hello;
   SessionEndEncoder encode_end;
 };
 

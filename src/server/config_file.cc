@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/config_file.h"
+
+#include <toml++/toml.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/errno_status.h"
+#include "base/escape.h"
+
+namespace sysmem::server {
+namespace {
+
+std::string Where(const std::string& path, const toml::source_region& source) {
+  return absl::StrCat(path, ":", source.begin.line);
+}
+
+absl::Status Flatten(const toml::table& table, const std::string& prefix, const std::string& path,
+                     std::vector<ConfigEntry>& entries) {
+  for (const auto& [name, node] : table) {
+    const std::string_view name_text = name.str();
+    ConfigEntry entry{.key = prefix + std::string(name_text), .where = Where(path, node.source())};
+    if (const toml::table* inner = node.as_table()) {
+      const std::string inner_prefix = entry.key + ".";
+      entry.section = true;
+      entries.push_back(std::move(entry));
+      absl::Status status = Flatten(*inner, inner_prefix, path, entries);
+      if (!status.ok()) return status;
+      continue;
+    }
+    const std::optional<std::string> value = node.value_exact<std::string>();
+    if (!value) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(entry.where, ": ", base::Escape(entry.key), " must be a string in quotes"));
+    }
+    entry.value = *value;
+    entries.push_back(std::move(entry));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<ConfigEntry>> ParseConfig(std::string_view text,
+                                                     const std::string& path) {
+  try {
+    std::vector<ConfigEntry> entries;
+    absl::Status status = Flatten(toml::parse(text, path), "", path, entries);
+    if (!status.ok()) return status;
+    return entries;
+  } catch (const toml::parse_error& error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(Where(path, error.source()), ": ", std::string(error.description())));
+  }
+}
+
+absl::StatusOr<std::vector<ConfigEntry>> ReadConfigFile(const std::string& path) {
+  errno = 0;
+  std::ifstream file(path);
+  std::ostringstream text;
+  if (file) text << file.rdbuf();
+  if (!file || file.bad()) {
+    return base::ErrnoStatus(errno != 0 ? errno : EIO, absl::StrCat("read ", path));
+  }
+  return ParseConfig(text.str(), path);
+}
+
+}  // namespace sysmem::server

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/daemon.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/errno_status.h"
+#include "base/listening_socket.h"
+#include "base/unique_fd.h"
+#include "heaps/memfd_heap.h"
+#include "heaps/reservation_gate.h"
+#include "server/engine.h"
+#include "server/event_loop.h"
+#include "server/internals.h"
+#include "server/listener.h"
+#include "server/log.h"
+#include "server/requirements.h"
+#include "server/service_manager.h"
+#include "server/transport/gateway.h"
+#include "server/transport/hello.h"
+#include "sysmem_version.h"
+
+namespace sysmem::server {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int64_t kShutdownPatienceNs = 10'000'000'000;
+constexpr mode_t kSocketDirectoryMode = 0755;  // the socket has a mode of its own
+
+std::string Text(const absl::Status& status) { return std::string(status.message()); }
+
+sigset_t EndingSignals() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+// False, with the log saying why, when the daemon cannot work here.
+bool IsSystemFit() {
+  const std::vector<Requirement> requirements = CheckRequirements();
+  const bool fit = AllMet(requirements);
+  const std::string report = Describe(requirements);
+  for (const absl::string_view line : absl::StrSplit(report, '\n', absl::SkipWhitespace())) {
+    spdlog::log(fit ? spdlog::level::warn : spdlog::level::err, "{}", std::string(line));
+  }
+  return fit;
+}
+
+// The directory of the socket, made if it is missing; only the last step of it, as mkdir does.
+void MakeDirectoryOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos || slash == 0) return;
+  // Whatever is wrong with it, binding the path will say.
+  ::mkdir(path.substr(0, slash).c_str(), kSocketDirectoryMode);
+}
+
+absl::StatusOr<base::ListeningSocket> Listen(const Options& options) {
+  absl::StatusOr<std::optional<base::UniqueFd>> given = TakeActivationSocket();
+  if (!given.ok()) return given.status();
+  if (given->has_value()) return base::ListeningSocket::Adopt(**std::move(given));
+  MakeDirectoryOf(options.socket_path);
+  return base::ListeningSocket::Bind(options.socket_path, options.socket_mode);
+}
+
+class Daemon {
+ public:
+  explicit Daemon(const Options& options)
+      : options_(options), gate_(options.memory_reserve_percent) {}
+
+  absl::Status Start();
+  void WaitForSignal() { ended_.get_future().wait(); }
+  void Shutdown();
+
+ private:
+  absl::Status WatchSignals();
+  absl::Status ServeClients(base::ListeningSocket socket);
+  void StartEngine();
+  void AnnounceReady();
+  void OnSignal();
+
+  const Options options_;
+  heaps::ReservationGate gate_;
+  base::UniqueFd ready_;
+  base::UniqueFd signals_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<transport::Gateway> gateway_;
+  std::unique_ptr<Listener> listener_;  // belongs to the loop's thread once that runs
+  std::thread loop_thread_;
+  bool ending_ = false;  // as does this
+  std::promise<void> ended_;
+};
+
+absl::Status Daemon::Start() {
+  if (options_.ready_fd) {
+    ready_.reset(*options_.ready_fd);
+    if (::fcntl(ready_.get(), F_SETFD, FD_CLOEXEC) != 0) {
+      return base::ErrnoStatus(errno, absl::StrCat("use --ready-fd ", *options_.ready_fd));
+    }
+  }
+  absl::StatusOr<base::ListeningSocket> socket = Listen(options_);
+  if (!socket.ok()) return socket.status();
+  absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
+  if (!loop.ok()) return loop.status();
+  loop_ = *std::move(loop);
+  if (absl::Status status = WatchSignals(); !status.ok()) return status;
+  StartEngine();
+  if (absl::Status status = ServeClients(*std::move(socket)); !status.ok()) return status;
+  loop_thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "sysmemd-loop");
+    loop_->Run();
+  });
+  AnnounceReady();
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::WatchSignals() {
+  const sigset_t signals = EndingSignals();
+  signals_.reset(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_) return base::ErrnoStatus(errno, "make a signalfd");
+  return loop_->AddWatch(signals_.get(), EPOLLIN, [this](uint32_t) { OnSignal(); }).status();
+}
+
+void Daemon::StartEngine() {
+  EngineOptions engine_options;
+  engine_options.core.limits.page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  engine_options.heaps = {std::make_shared<heaps::MemfdHeap>(gate_)};
+  engine_options.version = SYSMEM_VERSION_STRING;
+  if (options_.admin_gid) engine_options.admin_gid = *options_.admin_gid;
+  engine_ = std::make_unique<Engine>(std::move(engine_options), *loop_);
+}
+
+absl::Status Daemon::ServeClients(base::ListeningSocket socket) {
+  absl::StatusOr<std::unique_ptr<transport::Gateway>> gateway =
+      transport::Gateway::Start(*engine_, *loop_, {.shuffle_seed = options_.test_shuffle_calls});
+  if (!gateway.ok()) return gateway.status();
+  gateway_ = *std::move(gateway);
+
+  ListenerOptions listener_options;
+  listener_options.on_hello = [this](PeerInfo peer, base::UniqueFd connection,
+                                     const std::string& hello) {
+    gateway_->OnHello(std::move(peer), std::move(connection), hello);
+  };
+  listener_options.encode_end = transport::EncodeSessionEnd;
+  absl::StatusOr<std::unique_ptr<Listener>> listener =
+      Listener::Start(std::move(socket), *loop_, engine_->internals().closer, listener_options);
+  if (!listener.ok()) return listener.status();
+  listener_ = *std::move(listener);
+  return absl::OkStatus();
+}
+
+void Daemon::AnnounceReady() {
+  spdlog::info("sysmemd {} listening on {}", SYSMEM_VERSION_STRING, listener_->path());
+  NotifyReady();
+  if (!ready_) return;
+  const char byte = 1;
+  if (::write(ready_.get(), &byte, sizeof(byte)) != 1) {
+    spdlog::warn("{}", Text(base::ErrnoStatus(errno, "write to --ready-fd")));
+  }
+  ready_.reset();
+}
+
+// On the loop's thread.
+void Daemon::OnSignal() {
+  signalfd_siginfo signal{};
+  if (::read(signals_.get(), &signal, sizeof(signal)) != sizeof(signal)) return;
+  if (std::exchange(ending_, true)) {
+    spdlog::error("a second signal: ending at once");
+    ::_exit(kExitFailed);
+  }
+  spdlog::info("{} from pid {}: ending", ::sigabbrev_np(static_cast<int>(signal.ssi_signo)),
+               signal.ssi_pid);
+  NotifyStopping();
+  listener_.reset();
+  loop_->RunAt(EventLoop::NowNs() + kShutdownPatienceNs, [] {
+    spdlog::error("the end took too long: ending at once");
+    ::_exit(kExitFailed);
+  });
+  ended_.set_value();
+}
+
+// The engine first: it answers what is parked and held, so that the gateway finds no call open.
+void Daemon::Shutdown() {
+  if (engine_) engine_->Shutdown();
+  if (gateway_) gateway_->Shutdown();
+  if (!loop_thread_.joinable()) return;
+  loop_->Stop();
+  loop_thread_.join();
+}
+
+}  // namespace
+
+void IgnoreDeadlySignals() {
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGIO, SIG_IGN);
+}
+
+int RunDaemon(const Options& options) {
+  StartLogging(options.log_level);
+  const sigset_t signals = EndingSignals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // inherited by every thread
+  if (!IsSystemFit()) return kExitFailed;
+  Daemon daemon(options);
+  const absl::Status started = daemon.Start();
+  if (started.ok()) {
+    daemon.WaitForSignal();
+  } else {
+    spdlog::error("sysmemd cannot start: {}", Text(started));
+  }
+  daemon.Shutdown();
+  return started.ok() ? 0 : kExitFailed;
+}
+
+}  // namespace sysmem::server

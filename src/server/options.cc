@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/options.h"
+
+#include <grp.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <charconv>
+#include <iostream>
+#include <map>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "base/escape.h"
+#include "server/config_file.h"
+#include "sysmem_version.h"
+
+namespace sysmem::server {
+namespace {
+
+constexpr int kExitUsage = 2;
+constexpr unsigned kMaxReservePercent = 90;  // above, the daemon would allocate next to nothing
+constexpr mode_t kPermissionBits = 0777;
+
+// The whole of `text` as a number.
+template <typename Number>
+std::optional<Number> ParseNumber(std::string_view text, int base = 10) {
+  Number number{};
+  const char* const end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, number, base);
+  if (error != std::errc() || stopped != end) return std::nullopt;
+  return number;
+}
+
+absl::Status Expected(const std::string& what, const std::string& value) {
+  return absl::InvalidArgumentError(absl::StrCat("expected ", what, ", not ", base::Quote(value)));
+}
+
+// --- Readers of one value each ---
+
+absl::Status ReadSocketPath(const std::string& value, Options& options) {
+  if (value.empty()) return Expected("a path", value);
+  options.socket_path = value;
+  return absl::OkStatus();
+}
+
+absl::Status ReadSocketMode(const std::string& value, Options& options) {
+  const std::optional<mode_t> mode = ParseNumber<mode_t>(value, 8);
+  if (!mode || *mode > kPermissionBits) {
+    return Expected("permissions as an octal number up to 777", value);
+  }
+  options.socket_mode = *mode;
+  return absl::OkStatus();
+}
+
+absl::Status ReadLogLevel(const std::string& value, Options& options) {
+  static const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},
+                                                         {"info", LogLevel::kInfo},
+                                                         {"warning", LogLevel::kWarning},
+                                                         {"error", LogLevel::kError}};
+  const auto found = levels.find(value);
+  if (found == levels.end()) return Expected("debug, info, warning or error", value);
+  options.log_level = found->second;
+  return absl::OkStatus();
+}
+
+absl::Status ReadAdminGroup(const std::string& value, Options& options) {
+  std::array<char, 16384> buffer;
+  group entry{};
+  group* found = nullptr;
+  ::getgrnam_r(value.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  if (found == nullptr) return Expected("the name of a group of this system", value);
+  options.admin_gid = found->gr_gid;
+  return absl::OkStatus();
+}
+
+absl::Status ReadMemoryReserve(const std::string& value, Options& options) {
+  std::string_view digits = value;
+  if (!digits.empty() && digits.back() == '%') digits.remove_suffix(1);
+  const std::optional<unsigned> percent = ParseNumber<unsigned>(digits);
+  if (!percent || *percent > kMaxReservePercent) {
+    return Expected(absl::StrCat("a percentage from 0 to ", kMaxReservePercent), value);
+  }
+  options.memory_reserve_percent = *percent;
+  return absl::OkStatus();
+}
+
+struct Setting {
+  const char* flag;
+  const char* variable;
+  const char* key;
+  const char* value_name;
+  const char* help;
+  absl::Status (*read)(const std::string& value, Options& options);
+};
+
+constexpr Setting kSettings[] = {
+    {"--socket", "SYSMEM_SOCKET", "socket.path", "PATH", "Where clients connect", ReadSocketPath},
+    {"--socket-mode", "SYSMEMD_SOCKET_MODE", "socket.mode", "MODE",
+     "Permissions of the socket, octal (default 660)", ReadSocketMode},
+    {"--log-level", "SYSMEMD_LOG_LEVEL", "log.level", "LEVEL",
+     "debug, info (default), warning or error", ReadLogLevel},
+    {"--admin-group", "SYSMEMD_ADMIN_GROUP", "access.admin_group", "GROUP",
+     "Whose members may inspect everybody's objects", ReadAdminGroup},
+    {"--memory-reserve", "SYSMEMD_MEMORY_RESERVE", "memory.reserve", "PERCENT",
+     "Part of the available memory that allocations leave alone (default 5)", ReadMemoryReserve},
+};
+constexpr size_t kSettingCount = std::size(kSettings);
+
+// What the command line itself says.
+struct Arguments {
+  std::array<std::optional<std::string>, kSettingCount> settings;
+  std::optional<std::string> config;
+  bool check_config = false;
+  std::optional<int> ready_fd;
+  std::optional<uint64_t> test_shuffle_calls;
+};
+
+// Empty when `arguments` are filled in.
+std::optional<ParsedCommandLine> ParseArguments(int argc, const char* const* argv,
+                                                Arguments& arguments) {
+  CLI::App app("Negotiates and hands out memory shared between processes.", "sysmemd");
+  for (size_t i = 0; i < kSettingCount; ++i) {
+    const Setting& setting = kSettings[i];
+    app.add_option(setting.flag, arguments.settings[i],
+                   absl::StrCat(setting.help, " [$", setting.variable, ", ", setting.key, "]"))
+        ->type_name(setting.value_name);
+  }
+  app.add_option("--config", arguments.config,
+                 absl::StrCat("Configuration file (default ", kDefaultConfigPath,
+                              ", if it exists) [$SYSMEMD_CONFIG]"))
+      ->type_name("FILE");
+  app.add_flag("--check-config", arguments.check_config, "Check all settings and exit");
+  app.add_option("--ready-fd", arguments.ready_fd,
+                 "Write one byte to this descriptor when clients can connect")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--test-shuffle-calls", arguments.test_shuffle_calls)->group("");
+  app.set_version_flag("--version", "sysmemd " SYSMEM_VERSION_STRING);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& outcome) {  // --help and --version are such outcomes too
+    std::ostringstream text;
+    const bool is_good = app.exit(outcome, text, text) == 0;
+    return ParsedCommandLine{.text = text.str(), .exit_code = is_good ? 0 : kExitUsage};
+  }
+  return std::nullopt;
+}
+
+absl::Status Apply(const Setting& setting, const std::string& value, const std::string& where,
+                   Options& options) {
+  const absl::Status status = setting.read(value, options);
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(absl::StrCat(where, ": ", status.message()));
+}
+
+bool IsSection(const std::string& name) {
+  for (const Setting& setting : kSettings) {
+    if (std::string_view(setting.key).substr(0, name.size() + 1) == name + ".") return true;
+  }
+  return false;
+}
+
+const Setting* FindSetting(const std::string& key) {
+  for (const Setting& setting : kSettings) {
+    if (setting.key == key) return &setting;
+  }
+  return nullptr;
+}
+
+absl::Status ApplyFile(const std::vector<ConfigEntry>& entries, Options& options) {
+  for (const ConfigEntry& entry : entries) {
+    const Setting* const setting = entry.section ? nullptr : FindSetting(entry.key);
+    if (setting == nullptr && !(entry.section && IsSection(entry.key))) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          entry.where, ": unknown ", entry.section ? "section " : "key ", base::Quote(entry.key)));
+    }
+    if (setting == nullptr) continue;
+    const std::string where = absl::StrCat(entry.where, ": ", entry.key);
+    if (absl::Status status = Apply(*setting, entry.value, where, options); !status.ok()) {
+      return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+// `named`: the file somebody asked for; empty for the default one, which may be absent.
+absl::Status ApplyFileAt(const std::optional<std::string>& named, const std::string& default_path,
+                         Options& options) {
+  absl::StatusOr<std::vector<ConfigEntry>> entries = ReadConfigFile(named.value_or(default_path));
+  if (entries.ok()) return ApplyFile(*entries, options);
+  if (!named && absl::IsNotFound(entries.status())) return absl::OkStatus();
+  return entries.status();
+}
+
+std::optional<std::string> Variable(const Environment& environment, const char* name) {
+  const char* const value = environment(name);
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+// The weakest source first, so that stronger ones overwrite it.
+absl::Status ApplyAll(const Arguments& arguments, const Environment& environment,
+                      const std::string& default_config, Options& options) {
+  std::optional<std::string> config = arguments.config;
+  if (!config) config = Variable(environment, "SYSMEMD_CONFIG");
+  absl::Status status = ApplyFileAt(config, default_config, options);
+  for (size_t i = 0; status.ok() && i < kSettingCount; ++i) {
+    const Setting& setting = kSettings[i];
+    const std::optional<std::string> variable = Variable(environment, setting.variable);
+    if (variable) status = Apply(setting, *variable, absl::StrCat("$", setting.variable), options);
+    if (!status.ok() || !arguments.settings[i]) continue;
+    status = Apply(setting, *arguments.settings[i], setting.flag, options);
+  }
+  return status;
+}
+
+}  // namespace
+
+int ParsedCommandLine::Print() const {
+  (exit_code == 0 ? std::cout : std::cerr) << text << std::flush;
+  return exit_code;
+}
+
+std::string DefaultSocketPath(uid_t uid, const Environment& environment) {
+  const std::optional<std::string> runtime_dir = Variable(environment, "XDG_RUNTIME_DIR");
+  if (uid == 0 || !runtime_dir || runtime_dir->empty()) return "/run/sysmemd/socket";
+  return absl::StrCat(*runtime_dir, "/sysmemd/socket");
+}
+
+ParsedCommandLine ParseCommandLine(int argc, const char* const* argv,
+                                   const Environment& environment,
+                                   const std::string& default_config) {
+  Arguments arguments;
+  if (auto nothing_to_run = ParseArguments(argc, argv, arguments)) return *nothing_to_run;
+  Options options{.ready_fd = arguments.ready_fd,
+                  .test_shuffle_calls = arguments.test_shuffle_calls};
+  options.socket_path = DefaultSocketPath(::geteuid(), environment);
+  const absl::Status status = ApplyAll(arguments, environment, default_config, options);
+  if (!status.ok()) {
+    return {.text = absl::StrCat("sysmemd: ", status.message(), "\n"), .exit_code = kExitUsage};
+  }
+  if (arguments.check_config) return {.text = "sysmemd: the configuration is good\n"};
+  return {.options = std::move(options)};
+}
+
+}  // namespace sysmem::server

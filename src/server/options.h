@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the daemon is told at start: on the command line, else in the environment, else in the
+// configuration file, else the default.
+//
+//   ParsedCommandLine parsed = ParseCommandLine(argc, argv, ::getenv);
+//   if (!parsed.options) return parsed.Print();
+//
+// Each setting has one name in each of these places (the table is on top of options.cc; --help
+// prints it) and one reader of its value, whose complaint names the place.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "server/log.h"
+
+namespace sysmem::server {
+
+struct Options {
+  std::string socket_path;    // never empty once parsed
+  mode_t socket_mode = 0660;  // who may connect: owner and group
+  LogLevel log_level = LogLevel::kInfo;
+  // Members of this group see all objects in the inspector, as root and the daemon's uid do.
+  std::optional<gid_t> admin_gid;
+  unsigned memory_reserve_percent = 5;  // of the available memory, which allocations leave alone
+  std::optional<int> ready_fd;          // gets one byte when clients can connect, then is closed
+  // For tests of the order of calls: they reach the sessions shuffled, by this seed.
+  std::optional<uint64_t> test_shuffle_calls;
+};
+
+struct ParsedCommandLine {
+  std::optional<Options> options;  // empty: there is nothing to run, only something to say
+  std::string text;
+  int exit_code = 0;  // 2: the usage or a setting is wrong
+
+  // Prints the text, to standard output or error as fits the exit code, and returns that.
+  int Print() const;
+};
+
+inline constexpr char kDefaultConfigPath[] = "/etc/sysmemd/sysmemd.toml";
+
+// Value of an environment variable or nullptr.
+using Environment = std::function<const char*(const char* name)>;
+
+// Reads the configuration file named by --config or $SYSMEMD_CONFIG, which must exist, else the one
+// at `default_config` if it exists.
+ParsedCommandLine ParseCommandLine(int argc, const char* const* argv,
+                                   const Environment& environment,
+                                   const std::string& default_config = kDefaultConfigPath);
+
+// Where a daemon of this user listens when nobody says otherwise: below $XDG_RUNTIME_DIR for an
+// ordinary user, /run/sysmemd/socket for root and services.
+std::string DefaultSocketPath(uid_t uid, const Environment& environment);
+
+}  // namespace sysmem::server

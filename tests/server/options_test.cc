@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/options.h"
+
+#include <gmock/gmock.h>
+#include <grp.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace sysmem::server {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::Optional;
+using ::testing::StartsWith;
+
+// A command line, an environment and a configuration file of the test's own.
+class OptionsTest : public testing::Test {
+ protected:
+  OptionsTest() {
+    std::string pattern = testing::TempDir() + "options_test.XXXXXX";
+    directory_ = ::mkdtemp(pattern.data());
+  }
+  ~OptionsTest() override { std::filesystem::remove_all(directory_); }
+
+  std::string WriteFile(const std::string& name, const std::string& text) {
+    const std::string path = directory_ + "/" + name;
+    std::ofstream(path) << text;
+    return path;
+  }
+  void Configure(const std::string& text) { config_ = WriteFile("default.toml", text); }
+
+  ParsedCommandLine Parse(std::vector<const char*> arguments) {
+    arguments.insert(arguments.begin(), "sysmemd");
+    const auto environment = [this](const char* name) -> const char* {
+      const auto found = environment_.find(name);
+      return found == environment_.end() ? nullptr : found->second.c_str();
+    };
+    return ParseCommandLine(static_cast<int>(arguments.size()), arguments.data(), environment,
+                            config_);
+  }
+  Options Good(std::vector<const char*> arguments) {
+    const ParsedCommandLine parsed = Parse(std::move(arguments));
+    EXPECT_TRUE(parsed.options) << parsed.text;
+    return parsed.options.value_or(Options{});
+  }
+  std::string Complaint(std::vector<const char*> arguments) {
+    const ParsedCommandLine parsed = Parse(std::move(arguments));
+    EXPECT_FALSE(parsed.options);
+    EXPECT_EQ(parsed.exit_code, 2);
+    return parsed.text;
+  }
+
+  std::string directory_;
+  std::string config_ = "/nonexistent/sysmemd.toml";
+  std::map<std::string, std::string> environment_;
+};
+
+TEST_F(OptionsTest, HaveDefaults) {
+  const Options options = Good({});
+  EXPECT_EQ(options.socket_mode, mode_t{0660});
+  EXPECT_EQ(options.log_level, LogLevel::kInfo);
+  EXPECT_EQ(options.memory_reserve_percent, 5U);
+  EXPECT_EQ(options.admin_gid, std::nullopt);
+  EXPECT_EQ(options.ready_fd, std::nullopt);
+  EXPECT_EQ(options.test_shuffle_calls, std::nullopt);
+}
+
+TEST_F(OptionsTest, AreReadFromTheCommandLine) {
+  const Options options =
+      Good({"--socket", "/a/socket", "--socket-mode", "600", "--log-level=debug",
+            "--memory-reserve", "20%", "--ready-fd", "7", "--test-shuffle-calls", "99"});
+  EXPECT_EQ(options.socket_path, "/a/socket");
+  EXPECT_EQ(options.socket_mode, mode_t{0600});
+  EXPECT_EQ(options.log_level, LogLevel::kDebug);
+  EXPECT_EQ(options.memory_reserve_percent, 20U);
+  EXPECT_THAT(options.ready_fd, Optional(7));
+  EXPECT_THAT(options.test_shuffle_calls, Optional(99U));
+}
+
+TEST_F(OptionsTest, AreReadFromTheFile) {
+  Configure(
+      "[socket]\npath = \"/f/socket\"\nmode = \"0666\"\n[log]\nlevel = \"error\"\n"
+      "[memory]\nreserve = \"0\"\n");
+  const Options options = Good({});
+  EXPECT_EQ(options.socket_path, "/f/socket");
+  EXPECT_EQ(options.socket_mode, mode_t{0666});
+  EXPECT_EQ(options.log_level, LogLevel::kError);
+  EXPECT_EQ(options.memory_reserve_percent, 0U);
+}
+
+TEST_F(OptionsTest, PreferTheCommandLineToTheEnvironmentToTheFile) {
+  Configure("socket.path = \"/file\"\nlog.level = \"error\"\nmemory.reserve = \"1\"\n");
+  environment_ = {{"SYSMEM_SOCKET", "/environment"}, {"SYSMEMD_LOG_LEVEL", "warning"}};
+  const Options options = Good({"--socket", "/command-line"});
+  EXPECT_EQ(options.socket_path, "/command-line");
+  EXPECT_EQ(options.log_level, LogLevel::kWarning);
+  EXPECT_EQ(options.memory_reserve_percent, 1U);
+}
+
+TEST_F(OptionsTest, ReadTheFileThatIsNamedInsteadOfTheDefaultOne) {
+  Configure("socket.path = \"/default\"\n");
+  const std::string named = WriteFile("named.toml", "socket.path = \"/named\"\n");
+  EXPECT_EQ(Good({"--config", named.c_str()}).socket_path, "/named");
+  environment_ = {{"SYSMEMD_CONFIG", named}};
+  EXPECT_EQ(Good({}).socket_path, "/named");
+}
+
+TEST_F(OptionsTest, InsistOnAFileThatIsNamed) {
+  EXPECT_THAT(Complaint({"--config", "/nonexistent/x.toml"}),
+              HasSubstr("/nonexistent/x.toml: No such file or directory"));
+}
+
+TEST_F(OptionsTest, RefuseAnUnknownKeyByItsNameAndLine) {
+  Configure("[socket]\npath = \"/f\"\nmood = \"good\"\n");
+  EXPECT_EQ(Complaint({}), "sysmemd: " + config_ + ":3: unknown key \"socket.mood\"\n");
+}
+
+TEST_F(OptionsTest, RefuseAnUnknownSectionThoughItIsEmpty) {
+  Configure("\n[sokcet]\n");
+  EXPECT_EQ(Complaint({}), "sysmemd: " + config_ + ":2: unknown section \"sokcet\"\n");
+}
+
+TEST_F(OptionsTest, RefuseASectionWhereAValueBelongs) {
+  Configure("[socket.path]\nx = \"y\"\n");
+  EXPECT_THAT(Complaint({}), HasSubstr(":1: unknown section \"socket.path\""));
+}
+
+TEST_F(OptionsTest, RefuseAWrongValueByItsPlace) {
+  Configure("\nlog.level = \"loud\"\n");
+  EXPECT_EQ(Complaint({}),
+            "sysmemd: " + config_ +
+                ":2: log.level: expected debug, info, warning or error, not \"loud\"\n");
+  config_ = "";
+  environment_ = {{"SYSMEMD_SOCKET_MODE", "999"}};
+  EXPECT_THAT(Complaint({}), StartsWith("sysmemd: $SYSMEMD_SOCKET_MODE: expected permissions"));
+  environment_.clear();
+  EXPECT_THAT(Complaint({"--memory-reserve", "91"}),
+              StartsWith("sysmemd: --memory-reserve: expected a percentage from 0 to 90"));
+  EXPECT_THAT(Complaint({"--socket", ""}), HasSubstr("expected a path"));
+}
+
+TEST_F(OptionsTest, RefuseAValueThatIsNoString) {
+  Configure("socket.mode = 660\n");
+  EXPECT_THAT(Complaint({}), HasSubstr(":1: socket.mode must be a string in quotes"));
+}
+
+TEST_F(OptionsTest, RefuseAFileThatIsNoToml) {
+  Configure("[socket]\npath = \n");
+  EXPECT_THAT(Complaint({}), StartsWith("sysmemd: " + config_ + ":2: "));
+}
+
+TEST_F(OptionsTest, RefuseAWrongValueInTheFileEvenWhenTheCommandLineOverridesIt) {
+  Configure("log.level = \"loud\"\n");
+  EXPECT_THAT(Complaint({"--log-level", "info"}), HasSubstr("log.level: expected"));
+}
+
+TEST_F(OptionsTest, RefuseAnUnknownFlag) {
+  EXPECT_THAT(Complaint({"--sokcet", "x"}), HasSubstr("--sokcet"));
+}
+
+TEST_F(OptionsTest, KnowGroupsByName) {
+  const group* const own = ::getgrgid(0);
+  ASSERT_NE(own, nullptr);
+  EXPECT_THAT(Good({"--admin-group", own->gr_name}).admin_gid, Optional(gid_t{0}));
+  EXPECT_THAT(Complaint({"--admin-group", "no such group"}), HasSubstr("name of a group"));
+}
+
+TEST_F(OptionsTest, CanBeCheckedWithoutRunning) {
+  Configure("log.level = \"debug\"\n");
+  const ParsedCommandLine good = Parse({"--check-config"});
+  EXPECT_FALSE(good.options);
+  EXPECT_EQ(good.exit_code, 0);
+  Configure("log.level = \"loud\"\n");
+  EXPECT_THAT(Complaint({"--check-config"}), HasSubstr("log.level"));
+}
+
+TEST_F(OptionsTest, TellTheVersionAndHelp) {
+  const ParsedCommandLine version = Parse({"--version"});
+  EXPECT_EQ(version.exit_code, 0);
+  EXPECT_THAT(version.text, StartsWith("sysmemd "));
+  const ParsedCommandLine help = Parse({"--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_THAT(help.text, HasSubstr("--socket-mode MODE"));
+  EXPECT_THAT(help.text, HasSubstr("$SYSMEMD_SOCKET_MODE, socket.mode"));
+  EXPECT_THAT(help.text, Not(HasSubstr("shuffle")));  // for tests only
+}
+
+TEST(DefaultSocketPath, IsTheUsersOwnForAnOrdinaryUser) {
+  const auto with_runtime_dir = [](const char*) { return "/run/user/1000"; };
+  const auto without = [](const char*) -> const char* { return nullptr; };
+  EXPECT_EQ(DefaultSocketPath(1000, with_runtime_dir), "/run/user/1000/sysmemd/socket");
+  EXPECT_EQ(DefaultSocketPath(1000, without), "/run/sysmemd/socket");
+  EXPECT_EQ(DefaultSocketPath(0, with_runtime_dir), "/run/sysmemd/socket");
+}
+
+}  // namespace
+}  // namespace sysmem::server
