@@ -21,9 +21,6 @@ namespace sysmem::server {
 // New nodes that were exported at birth, or the one that Export moved: in order.
 struct ExportedNodes {
   std::vector<DescriptorNumber> descriptors;
-  // Of the same nodes: SO_COOKIE of the client's end, and the node's id.
-  std::vector<uint64_t> cookies;
-  std::vector<core::NodeId> nodes;
 };
 
 // WaitForAllBuffersAllocated's result. `descriptors` is empty for a participant without usage

@@ -44,7 +44,6 @@ struct ValidateToken {
   std::optional<uint64_t> koid;     // SO_COOKIE of an exported end
   std::optional<uint64_t> node_id;  // as the inspector shows it
   std::optional<DescriptorNumber> descriptor;
-  std::optional<Handle> handle;  // of this session
 };
 // Allocator.SetDebugClientInfo: for nodes this session makes afterwards.
 struct SetAllocatorDebugInfo {
