@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Plays random lives of collections and checks what must hold after every single event.
+//
+// Each life has a seed: clients that mostly behave (and sometimes send anything to anything, close
+// twice, name nodes that never were), a heap that answers late or refuses, a clock. A failure
+// prints its seed; SYSMEM_SIMULATION_SEED=<seed> plays that life alone, and
+// SYSMEM_SIMULATION_EVENTS=<count> makes the run longer.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <random>
+#include <set>
+
+#include "tests/core/collection_harness.h"
+
+namespace sysmem::core::test {
+namespace {
+
+constexpr uint64_t kEventsInANormalRun = 250'000;
+constexpr size_t kNodesAtMost = 14;
+
+// What came of the lives so far: proof that the simulation reaches what it is meant to reach.
+struct Tally {
+  uint64_t events = 0;
+  uint64_t grants = 0;
+  uint64_t conflicts = 0;
+  uint64_t refusals = 0;
+  uint64_t heap_refusals = 0;
+  uint64_t cancelled = 0;
+  uint64_t late_heap_answers = 0;
+  uint64_t normal_ends = 0;
+  uint64_t lives = 0;
+};
+
+// Knows from the events and effects alone what must be true, and holds a collection against it.
+class Checker {
+ public:
+  explicit Checker(Tally* tally) : tally_(tally) {}
+
+  void Sent(const Event& event) {
+    std::visit([this](const auto& e) { Note(e); }, event);
+  }
+
+  void Saw(const Effects& effects, const Collection& collection) {
+    closed_now_ = false;
+    refused_now_ = false;
+    for (size_t i = 0; i < effects.size(); ++i) {
+      std::visit([this](const auto& e) { Check(e); }, effects[i]);
+      if (std::holds_alternative<effect::Finished>(effects[i])) {
+        EXPECT_EQ(i, effects.size() - 1) << "Finished comes last";
+      }
+    }
+    CheckState(collection);
+  }
+
+  bool finished() const { return finished_; }
+  std::optional<AttemptId> under_way() const { return under_way_; }
+  const std::map<CallId, NodeId>& waits() const { return waits_; }
+
+ private:
+  template <typename E>
+  void Note(const E& e) {
+    if constexpr (requires { e.call; }) {
+      if (e.call != 0) unanswered_.insert(e.call);
+    }
+    if constexpr (std::is_same_v<E, event::CreateRoot>) births_[e.call] = {{0, e.node}};
+    if constexpr (std::is_same_v<E, event::Duplicate>) births_[e.call] = {{e.node, e.child}};
+    if constexpr (std::is_same_v<E, event::DuplicateSync>) {
+      for (NodeId child : e.children) births_[e.call].emplace_back(e.node, child);
+    }
+    if constexpr (std::is_same_v<E, event::Wait>) {
+      if (e.call != 0) waits_[e.call] = e.node;
+    }
+    if constexpr (std::is_same_v<E, event::FailRoot>) ended_from_outside_ = true;
+    if constexpr (std::is_same_v<E, event::AllocationFinished>) {
+      if (under_way_ != e.attempt) {
+        ++tally_->late_heap_answers;
+        return;
+      }
+      under_way_.reset();
+      has_buffers_ = !e.failure;
+      if (e.failure) ++tally_->heap_refusals;
+    }
+  }
+
+  void Check(const effect::Answer& e) {
+    EXPECT_EQ(unanswered_.erase(e.call), 1u) << "call " << e.call << " answered out of turn";
+    waits_.erase(e.call);
+    const Failure* failure = std::get_if<Failure>(&e.result);
+    if (failure == nullptr) {
+      for (const auto& [parent, child] : births_[e.call]) parents_[child] = parent;
+    } else {
+      refused_now_ |= failure->outcome == Outcome::kRefused && failure->rule != "TREE-1";
+      tally_->refusals += failure->outcome == Outcome::kRefused;
+      tally_->cancelled += failure->outcome == Outcome::kCancelled;
+      tally_->conflicts += failure->outcome == Outcome::kError &&
+                           failure->error == Error::kConstraintsIntersectionEmpty;
+    }
+    if (std::holds_alternative<Grant>(e.result)) {
+      ++tally_->grants;
+      EXPECT_TRUE(has_buffers_) << "a grant without buffers";
+    }
+  }
+
+  void Check(const effect::NodeClosed& e) {
+    closed_now_ = true;
+    EXPECT_TRUE(parents_.count(e.node)) << "closed a node that never was: " << e.node;
+    EXPECT_TRUE(closed_.insert(e.node).second) << "closed node " << e.node << " twice";
+    for (const auto& [child, parent] : parents_) {
+      EXPECT_TRUE(parent != e.node || closed_.count(child)) << "parent closed before its child";
+    }
+    for (const auto& [call, node] : waits_) {
+      EXPECT_NE(node, e.node) << "wait " << call << " survived its node";
+    }
+  }
+
+  void Check(const effect::Allocate& e) {
+    EXPECT_FALSE(under_way_) << "two attempts at once";
+    EXPECT_FALSE(has_buffers_) << "buffers exist already";
+    EXPECT_EQ(e.attempt, ++last_attempt_);
+    under_way_ = e.attempt;
+    allocates_now_ = true;
+  }
+
+  void Check(const effect::DropBuffers&) {
+    EXPECT_TRUE(under_way_ || has_buffers_) << "nothing to drop";
+    dropped_while_allocated_ = has_buffers_;
+    under_way_.reset();
+    has_buffers_ = false;
+  }
+
+  void Check(const effect::ArmTimer&) {}
+  void Check(const effect::Log& e) { EXPECT_FALSE(e.text.empty()); }
+
+  void Check(const effect::Finished&) {
+    EXPECT_FALSE(finished_) << "finished twice";
+    EXPECT_FALSE(under_way_ || has_buffers_) << "finished with buffers";
+    finished_ = true;
+  }
+
+  void CheckState(const Collection& collection) {
+    const Snapshot snapshot = collection.TakeSnapshot();
+    CheckNodes(snapshot, collection);
+    // Every call but a wait is answered by its own event.
+    for (CallId call : unanswered_) EXPECT_TRUE(waits_.count(call)) << "call " << call;
+    EXPECT_EQ(unanswered_.size(), waits_.size());
+    // Without dispensable and attached nodes a collection is one failure domain.
+    if (closed_now_ || refused_now_) {
+      EXPECT_TRUE(snapshot.nodes.empty()) << "half a domain fell";
+    }
+    const bool over = snapshot.nodes.empty() && (!parents_.empty() || ended_from_outside_);
+    EXPECT_EQ(finished_, over);
+    CheckWhatWasDecided(snapshot);
+  }
+
+  void CheckNodes(const Snapshot& snapshot, const Collection& collection) {
+    EXPECT_EQ(parents_.size(), snapshot.nodes.size() + closed_.size()) << "a node was lost";
+    std::set<NodeId> seen;
+    size_t connected = 0;
+    size_t pending = 0;
+    for (const NodeSnapshot& node : snapshot.nodes) {
+      EXPECT_TRUE(seen.insert(node.id).second);
+      EXPECT_EQ(parents_.at(node.id), node.parent);
+      EXPECT_TRUE(seen.size() == 1 ? node.parent == 0 : seen.count(node.parent) == 1)
+          << "node " << node.id << " hangs in the air";
+      EXPECT_FALSE(closed_.count(node.id));
+      EXPECT_EQ(collection.IsConnected(node.id), node.connected);
+      EXPECT_TRUE(node.connected || node.released) << "an orphan that was never released";
+      EXPECT_TRUE(node.connected || node.pending_waits == 0) << "nobody is there to wait";
+      connected += node.connected;
+      pending += node.pending_waits;
+    }
+    EXPECT_EQ(pending, waits_.size());
+    EXPECT_TRUE(snapshot.nodes.empty() || connected > 0) << "a tree of orphans";
+  }
+
+  void CheckWhatWasDecided(const Snapshot& snapshot) {
+    switch (snapshot.state) {
+      case CollectionState::kWaiting:
+        EXPECT_FALSE(under_way_ || has_buffers_ || finished_);
+        break;
+      case CollectionState::kAllocating:
+        EXPECT_TRUE(under_way_);
+        break;
+      case CollectionState::kAllocated:
+        EXPECT_TRUE(has_buffers_ || dropped_while_allocated_);
+        break;
+      case CollectionState::kFailed:
+        EXPECT_TRUE(snapshot.failure && snapshot.nodes.empty());
+        break;
+    }
+    for (const NodeSnapshot& node : snapshot.nodes) {
+      EXPECT_EQ(node.allocated, has_buffers_) << "without groups and attached nodes: all or none";
+      EXPECT_TRUE(node.ready || !allocates_now_) << "allocated without node " << node.id;
+    }
+    allocates_now_ = false;
+    tally_->normal_ends += finished_ && closed_now_ && !snapshot.failure;
+  }
+
+  Tally* tally_;
+  std::set<CallId> unanswered_;
+  std::map<CallId, NodeId> waits_;  // unanswered ones
+  std::map<CallId, std::vector<std::pair<NodeId, NodeId>>>
+      births_;                        // {parent, child} if it succeeds
+  std::map<NodeId, NodeId> parents_;  // of every node that ever was
+  std::set<NodeId> closed_;
+  AttemptId last_attempt_ = 0;
+  std::optional<AttemptId> under_way_;
+  bool has_buffers_ = false;
+  bool dropped_while_allocated_ = false;
+  bool allocates_now_ = false;
+  bool closed_now_ = false;
+  bool refused_now_ = false;
+  bool ended_from_outside_ = false;
+  bool finished_ = false;
+};
+
+// Invents the next event of a life.
+class Fate {
+ public:
+  explicit Fate(uint64_t seed) : engine_(seed), wildness_(Below(4) == 0 ? 60 : 4) {}
+
+  Event Next(const Snapshot& now, const Checker& checker) {
+    if (checker.under_way() && Below(4) == 0) return HeapAnswer(*checker.under_way());
+    if (now.nodes.empty()) return WithoutNodes(now, checker);
+    if (Below(1000) < wildness_) return Anything(AnyNode(now), checker);
+    const NodeSnapshot& node = now.nodes[Below(now.nodes.size())];
+    if (!node.connected) return event::Sync{Call(), node.id};
+    if (node.released) return event::Close{Call(), node.id, "handle closed"};
+    return node.kind == NodeKind::kToken ? TokenStep(node, now.nodes.size())
+                                         : CollectionStep(node, checker);
+  }
+
+ private:
+  uint64_t Below(uint64_t bound) { return engine_() % bound; }
+  CallId Call() { return ++last_call_; }
+  NodeId NewNode() { return ++last_node_; }
+  uint32_t Mask() { return Below(3) == 0 ? static_cast<uint32_t>(engine_()) | 1 : kSameRights; }
+
+  NodeId AnyNode(const Snapshot& now) {
+    if (Below(5) == 0) return engine_();
+    if (Below(5) == 0) return Below(last_node_ + 2);
+    if (now.nodes.empty()) return Below(last_node_ + 2);
+    return now.nodes[Below(now.nodes.size())].id;
+  }
+
+  // Before the beginning, and what late comers still send after the end.
+  Event WithoutNodes(const Snapshot& now, const Checker& checker) {
+    if (last_node_ == 0 && Below(10) > 0) return CreateRoot();
+    if (Below(3) == 0) return event::AllocationFinished{1 + Below(2), std::nullopt};
+    return Anything(AnyNode(now), checker);
+  }
+
+  Event CreateRoot() {
+    return event::CreateRoot{Call(), NewNode(), Below(8) == 0, {"root", Below(9)}};
+  }
+
+  Event TokenStep(const NodeSnapshot& node, size_t nodes) {
+    const uint64_t choice = Below(10);
+    if (choice < 3 && nodes < kNodesAtMost) {
+      return event::Duplicate{Call(), node.id, NewNode(), Below(20) == 0 ? 0 : Mask()};
+    }
+    if (choice == 3 && nodes < kNodesAtMost) {
+      event::DuplicateSync e{Call(), node.id, {}, std::vector<uint32_t>{}};
+      for (uint64_t i = Below(4); i > 0; --i) {
+        e.children.push_back(NewNode());
+        e.rights_masks->push_back(Mask());
+      }
+      return e;
+    }
+    if (choice < 8) return event::Bind{Call(), node.id, Name()};
+    if (choice == 8) return event::Release{Call(), node.id};
+    return Courtesy(node.id);
+  }
+
+  Event CollectionStep(const NodeSnapshot& node, const Checker& checker) {
+    const uint64_t choice = Below(12);
+    if (!node.constraints_set && choice < 8) {
+      return event::SetConstraints{Call(), node.id, SomeConstraints()};
+    }
+    if (choice < 4) return event::Wait{Below(30) == 0 ? 0 : Call(), node.id};
+    if (choice == 4) return event::Check{Call(), node.id};
+    if (choice == 5 && !checker.waits().empty()) {
+      return event::CancelWait{node.id, checker.waits().begin()->first};
+    }
+    if (choice == 6) return event::Release{Call(), node.id};
+    return Courtesy(node.id);
+  }
+
+  // A message that every node takes at any time before Release.
+  Event Courtesy(NodeId node) {
+    switch (Below(7)) {
+      case 0:
+        return event::SetName{Call(), node, static_cast<uint32_t>(Below(9)), "name"};
+      case 1:
+        return event::SetDebugClientInfo{Call(), node, "client", Below(9)};
+      case 2:
+        return event::SetDebugTimeoutLogDeadline{Call(), node, Time()};
+      case 3:
+        return event::SetVerboseLogging{Call(), node};
+      case 4:
+        return event::GetBufferCollectionId{Call(), node};
+      case 5:
+        return event::Tick{Time()};
+      default:
+        return event::Sync{Call(), node};
+    }
+  }
+
+  // A message that may be wrong in any way.
+  Event Anything(NodeId node, const Checker& checker) {
+    switch (Below(18)) {
+      case 0:
+        return event::Close{Call(), node, "session ended"};
+      case 1:
+        return event::Duplicate{Call(), node, Below(3) == 0 ? node : NewNode(), std::nullopt};
+      case 2:
+        return event::Duplicate{Call(), node, Below(2) == 0 ? node : 0, Mask()};
+      case 3:
+        return event::DuplicateSync{Call(), node, {NewNode()}, std::vector<uint32_t>{0}};
+      case 4:
+        return event::DuplicateSync{Call(), node, {node, node}, std::vector<uint32_t>{1, 1}};
+      case 5:
+        return event::Bind{Call(), node, std::nullopt};
+      case 6:
+        return event::SetConstraints{Call(), node, SomeConstraints()};
+      case 7:
+        return event::Wait{Call(), node};
+      case 8:
+        return event::CancelWait{
+            node, checker.waits().empty() ? engine_() : checker.waits().rbegin()->first};
+      case 9:
+        return event::Check{Call(), node};
+      case 10:
+        return event::Release{Call(), node};
+      case 11:
+        return event::SetName{Call(), node, std::nullopt, "name"};
+      case 12:
+        return event::SetDebugClientInfo{Call(), node, std::nullopt, 1};
+      case 13:
+        return event::BadMessage{Call(), node,
+                                 Refused(Error::kProtocolDeviation, "2.4", "", "cannot be read")};
+      case 14:
+        return event::AllocationFinished{Below(4), std::nullopt};
+      case 15:
+        return event::CreateRoot{Call(), NewNode(), false, {}};
+      case 16:
+        return event::FailRoot{Failure{.message = "the heap is gone"}};
+      default:
+        return event::SetDebugTimeoutLogDeadline{Call(), node, std::nullopt};
+    }
+  }
+
+  Event HeapAnswer(AttemptId attempt) {
+    event::AllocationFinished e{attempt, std::nullopt};
+    if (Below(5) == 0) e.failure = Failure{.error = Error::kNoMemory, .message = "full"};
+    return e;
+  }
+
+  std::optional<DebugInfo> Name() {
+    if (Below(2) == 0) return std::nullopt;
+    return DebugInfo{"allocator", Below(9)};
+  }
+
+  std::optional<Constraints> SomeConstraints() {
+    const uint64_t choice = Below(12);
+    if (choice == 0) return std::nullopt;
+    if (choice == 1) return Constraints{};
+    if (choice == 2) return Picky(8192);  // conflicts with the others
+    return Camping(1);
+  }
+
+  int64_t Time() { return Harness::kBorn + static_cast<int64_t>(Below(60'000'000'000)); }
+
+  std::mt19937_64 engine_;
+  uint64_t wildness_;  // how many events of a thousand are anything at all
+  CallId last_call_ = 0;
+  NodeId last_node_ = 0;
+};
+
+std::shared_ptr<const Settings> SmallLimits() {
+  auto settings = SystemRamOnly();
+  settings->limits.nodes_per_collection = kNodesAtMost + 2;
+  return settings;
+}
+
+// Plays one life and, for a while, what late comers still send to it.
+void Live(uint64_t seed, Tally* tally) {
+  SCOPED_TRACE("SYSMEM_SIMULATION_SEED=" + std::to_string(seed));
+  Fate fate(seed);
+  Checker checker(tally);
+  Collection collection(Harness::kId, SmallLimits(), Harness::kBorn);
+  std::vector<Event> events;
+  std::vector<Effects> effects;
+  int late = 0;
+  while (late < 8 && events.size() < 400 && !testing::Test::HasFailure()) {
+    events.push_back(fate.Next(collection.TakeSnapshot(), checker));
+    checker.Sent(events.back());
+    effects.push_back(collection.Handle(events.back()));
+    checker.Saw(effects.back(), collection);
+    late += checker.finished();
+  }
+  // The same events give the same effects.
+  Collection replayed(Harness::kId, SmallLimits(), Harness::kBorn);
+  for (size_t i = 0; i < events.size(); ++i) {
+    ASSERT_TRUE(replayed.Handle(events[i]) == effects[i]) << "event " << i << " replayed";
+  }
+  ASSERT_EQ(replayed.TakeSnapshot(), collection.TakeSnapshot());
+  tally->events += events.size();
+  ++tally->lives;
+}
+
+std::optional<uint64_t> NumberFrom(const char* variable) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr) return std::nullopt;
+  return std::strtoull(text, nullptr, 10);
+}
+
+TEST(CollectionSimulation, KeepsItsPromisesAfterEveryRandomEvent) {
+  Tally tally;
+  if (const auto seed = NumberFrom("SYSMEM_SIMULATION_SEED")) {
+    Live(*seed, &tally);
+    return;
+  }
+  const uint64_t events = NumberFrom("SYSMEM_SIMULATION_EVENTS").value_or(kEventsInANormalRun);
+  for (uint64_t seed = 1; tally.events < events && !HasFailure(); ++seed) Live(seed, &tally);
+  RecordProperty("lives", std::to_string(tally.lives));
+  if (HasFailure()) return;
+  EXPECT_GT(tally.grants, tally.lives / 10) << "most lives should come to something";
+  EXPECT_GT(tally.conflicts, 100u);
+  EXPECT_GT(tally.refusals, 100u);
+  EXPECT_GT(tally.heap_refusals, 100u);
+  EXPECT_GT(tally.cancelled, 100u);
+  EXPECT_GT(tally.late_heap_answers, 20u);
+  EXPECT_GT(tally.normal_ends, 100u);
+}
+
+}  // namespace
+}  // namespace sysmem::core::test
