@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "base/escape.h"
+#include "core/describe.h"
+#include "server/transport/encode.h"
+#include "server/transport/text.h"
+
+namespace sysmem::server::transport {
+namespace {
+
+sysmem2::CollectionState EncodeState(core::CollectionState state) {
+  switch (state) {
+    case core::CollectionState::kWaiting:
+      return sysmem2::COLLECTION_STATE_WAITING;
+    case core::CollectionState::kAllocating:
+      return sysmem2::COLLECTION_STATE_ALLOCATING;
+    case core::CollectionState::kAllocated:
+      return sysmem2::COLLECTION_STATE_ALLOCATED;
+    case core::CollectionState::kFailed:
+      return sysmem2::COLLECTION_STATE_FAILED;
+  }
+  return sysmem2::COLLECTION_STATE_UNSPECIFIED;
+}
+
+sysmem2::NodeKind EncodeKind(core::NodeKind kind) {
+  switch (kind) {
+    case core::NodeKind::kToken:
+      return sysmem2::NODE_KIND_TOKEN;
+    case core::NodeKind::kCollection:
+      return sysmem2::NODE_KIND_COLLECTION;
+    case core::NodeKind::kGroup:
+      return sysmem2::NODE_KIND_GROUP;
+  }
+  return sysmem2::NODE_KIND_UNSPECIFIED;
+}
+
+sysmem2::NodeState StateOf(const core::NodeSnapshot& node) {
+  if (node.allocated) return sysmem2::NODE_STATE_ALLOCATED;
+  return node.ready ? sysmem2::NODE_STATE_READY : sysmem2::NODE_STATE_NOT_READY;
+}
+
+void EncodeNode(const core::NodeSnapshot& from, sysmem2::NodeInfo* to) {
+  to->set_node_id(from.id);
+  to->set_parent_id(from.parent);
+  to->set_kind(EncodeKind(from.kind));
+  to->set_state(StateOf(from));
+  to->set_connected(from.connected);
+  to->set_released(from.released);
+  to->set_debug_name(ValidUtf8(from.debug.name));
+  to->set_debug_id(from.debug.id);
+  // Until nodes can be dispensable or attached, failure always spreads.
+  to->set_failure_mode(sysmem2::FAILURE_MODE_PROPAGATE);
+  to->set_rights_mask(from.rights_mask);
+  to->set_constraints_set(from.constraints_set);
+  if (from.constraints) Encode(*from.constraints, to->mutable_constraints());
+  to->set_pending_waits(from.pending_waits);
+}
+
+void EncodeHolder(const HolderInfo& from, sysmem2::NodeInfo* to) {
+  Encode(from.peer, to->mutable_holder());
+  if (from.exported) {
+    to->set_exported_cookie(from.exported_koid);
+    return;
+  }
+  if (from.session_id == 0) return;
+  to->set_session_id(from.session_id);
+  to->set_handle(from.handle);
+}
+
+// "token 7 "camera": neither bound nor released".
+std::string WhatIsMissing(const core::NodeSnapshot& node) {
+  std::string text = core::NodeKindName(node.kind);
+  text += " " + std::to_string(node.id);
+  if (!node.debug.name.empty()) text += " " + base::Quote(node.debug.name);
+  switch (node.kind) {
+    case core::NodeKind::kToken:
+      return text + ": neither bound nor released";
+    case core::NodeKind::kCollection:
+      return text + ": no SetConstraints and no Release";
+    case core::NodeKind::kGroup:
+      return text + ": no AllChildrenPresent";
+  }
+  return text;
+}
+
+// The failure with the values of everybody concerned, a line each.
+std::string Explain(const core::Failure& failure) {
+  std::string text = failure.message;
+  if (!failure.rule.empty()) text += "\nrule " + failure.rule;
+  if (!failure.field.empty()) text += "\nfield " + failure.field;
+  for (const core::ParticipantValue& participant : failure.participants) {
+    text += "\nnode " + std::to_string(participant.node) + " " + base::Quote(participant.name) +
+            ": " + participant.value;
+  }
+  return ValidUtf8(text);
+}
+
+void EncodeBuffer(const BufferInfo& from, const std::string& collection, sysmem2::BufferInfo* to) {
+  to->set_index(from.index);
+  to->set_name(ValidUtf8(collection + ":" + std::to_string(from.index)));
+  to->set_device(from.device);
+  to->set_inode(from.inode);
+  to->set_raw_vmo_size(from.size_bytes);
+  // The daemon's own handle keeps every buffer of a collection that stands.
+  to->set_state(sysmem2::BUFFER_STATE_STRONG);
+  to->set_hand_outs(from.hand_outs);
+}
+
+void EncodeNodes(const CollectionDetail& from, sysmem2::CollectionDetail* to) {
+  const bool waiting = from.snapshot.state == core::CollectionState::kWaiting;
+  for (const core::NodeSnapshot& node : from.snapshot.nodes) {
+    sysmem2::NodeInfo* info = to->add_nodes();
+    EncodeNode(node, info);
+    auto holder =
+        std::find_if(from.holders.begin(), from.holders.end(),
+                     [&](const HolderInfo& candidate) { return candidate.node == node.id; });
+    if (holder != from.holders.end()) EncodeHolder(*holder, info);
+    if (waiting && !node.ready) to->add_waiting_for(ValidUtf8(WhatIsMissing(node)));
+  }
+}
+
+}  // namespace
+
+void Encode(const CollectionSummary& from, sysmem2::CollectionSummary* to) {
+  to->set_buffer_collection_id(from.buffer_collection_id);
+  to->set_name(ValidUtf8(from.name));
+  to->set_state(EncodeState(from.state));
+  to->set_nodes(from.nodes);
+  to->set_connected_nodes(from.connected);
+  to->set_buffers(from.buffers);
+  to->set_bytes(from.total_bytes);
+  Encode(from.creator, to->mutable_creator());
+  to->set_age_ns(from.age_ns);
+}
+
+void Encode(const CollectionDetail& from, sysmem2::CollectionDetail* to) {
+  const core::Snapshot& snapshot = from.snapshot;
+  Encode(from.summary, to->mutable_summary());
+  EncodeNodes(from, to);
+  if (snapshot.plan) {
+    Encode(snapshot.plan->settings, to->mutable_settings());
+    to->set_buffer_count(snapshot.plan->buffer_count);
+    to->set_explanation(ValidUtf8(core::Describe(*snapshot.plan)));
+  }
+  for (const BufferInfo& buffer : from.buffers) {
+    EncodeBuffer(buffer, from.summary.name, to->add_buffers());
+  }
+  if (snapshot.failure) {
+    Encode(*snapshot.failure, to->mutable_summary()->mutable_failure());
+    to->set_explanation(Explain(*snapshot.failure));
+  }
+  to->set_verbose_logging(snapshot.verbose);
+}
+
+}  // namespace sysmem::server::transport

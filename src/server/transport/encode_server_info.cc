@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/transport/encode.h"
+#include "server/transport/text.h"
+
+namespace sysmem::server::transport {
+
+void Encode(const HeapInfo& from, sysmem2::HeapInfo* to) {
+  const core::HeapProperties& properties = from.properties;
+  Encode(properties.heap, to->mutable_heap());
+  sysmem2::CoherencyDomainSupport* domains =
+      to->mutable_properties()->mutable_coherency_domain_support();
+  domains->set_cpu_supported(properties.cpu_domain);
+  domains->set_ram_supported(properties.ram_domain);
+  domains->set_inaccessible_supported(properties.inaccessible_domain);
+  to->mutable_properties()->set_need_clear(properties.need_clear);
+  if (properties.need_flush) to->mutable_properties()->set_need_flush(*properties.need_flush);
+  EncodeAbilities(properties, to->mutable_abilities());
+  to->set_usable(from.usable);
+  to->set_why_unusable(ValidUtf8(from.why_unusable));
+  to->set_buffers(from.live_buffers);
+  to->set_bytes(from.live_bytes);
+}
+
+void Encode(const NamedLimit& from, sysmem2::Limit* to) {
+  to->set_name(ValidUtf8(from.name));
+  to->set_value(from.value);
+  to->set_unit(ValidUtf8(from.unit));
+  to->set_reason(ValidUtf8(from.reason));
+  if (from.used) to->set_used(*from.used);
+}
+
+void Encode(const ServerInfo& from, sysmem2::ServerInfo* to) {
+  to->set_version(ValidUtf8(from.version));
+  for (const std::string& feature : from.features) to->add_features(ValidUtf8(feature));
+  for (const HeapInfo& heap : from.heaps) Encode(heap, to->add_heaps());
+  for (const NamedLimit& limit : from.limits) Encode(limit, to->add_limits());
+}
+
+}  // namespace sysmem::server::transport

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/transport/optional_field.h"
+#include "server/transport/parse.h"
+#include "server/transport/refusals.h"
+
+namespace sysmem::server::transport {
+
+Operation Parse(const sysmem2::AllocateNonSharedCollectionRequest& from) {
+  return op::AllocateNonSharedCollection{
+      .collection = IfSet(from.has_collection_handle(), from.collection_handle())};
+}
+
+Operation Parse(const sysmem2::AllocateSharedCollectionRequest& from) {
+  if (from.exported() && from.has_token_handle()) {
+    return BadFields("token_handle", "a token that is exported at once gets no handle");
+  }
+  return op::AllocateSharedCollection{.token = IfSet(from.has_token_handle(), from.token_handle()),
+                                      .export_node = from.exported()};
+}
+
+Operation Parse(const sysmem2::BindSharedCollectionRequest& from) {
+  if (from.token_case() == sysmem2::BindSharedCollectionRequest::TOKEN_NOT_SET) {
+    return BadFields("token", "the token to bind is missing: a handle or a descriptor");
+  }
+  return op::BindSharedCollection{
+      .token = IfSet(from.has_token_handle(), from.token_handle()),
+      .token_descriptor = IfSet(from.has_token_descriptor(), from.token_descriptor()),
+      .collection = IfSet(from.has_collection_handle(), from.collection_handle())};
+}
+
+Operation Parse(const sysmem2::ValidateBufferCollectionTokenRequest& from) {
+  op::ValidateToken to;
+  switch (from.token_case()) {
+    case sysmem2::ValidateBufferCollectionTokenRequest::kTokenServerKoid:
+      to.koid = from.token_server_koid();
+      break;
+    case sysmem2::ValidateBufferCollectionTokenRequest::kNodeId:
+      to.node_id = from.node_id();
+      break;
+    case sysmem2::ValidateBufferCollectionTokenRequest::kTokenDescriptor:
+      to.descriptor = from.token_descriptor();
+      break;
+    case sysmem2::ValidateBufferCollectionTokenRequest::TOKEN_NOT_SET:
+      return BadFields("token", "the token to look for is missing: an id or a descriptor");
+  }
+  return to;
+}
+
+Operation Parse(const sysmem2::AllocatorSetDebugClientInfoRequest& from) {
+  if (auto failure = ExceedsBound("name", from.name().size(),
+                                  sysmem2::MESSAGE_LIMIT_CLIENT_NAME_BYTES, "bytes")) {
+    return op::Malformed{*std::move(failure)};
+  }
+  return op::SetAllocatorDebugInfo{.name = IfSet(from.has_name(), from.name()), .id = from.id()};
+}
+
+}  // namespace sysmem::server::transport

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
+#include "server/transport/optional_field.h"
+#include "server/transport/parse.h"
+#include "server/transport/parse_constraints.h"
+#include "server/transport/refusals.h"
+
+namespace sysmem::server::transport {
+namespace {
+
+template <typename Request>
+Operation ForCollection(const Request& from, core::Event event) {
+  return op::NodeMessage{
+      .handle = HandleOf(from), .kind = core::NodeKind::kCollection, .event = std::move(event)};
+}
+
+}  // namespace
+
+Operation Parse(const sysmem2::SetConstraintsRequest& from) {
+  core::event::SetConstraints event;
+  if (from.has_constraints()) {
+    core::Result<core::Constraints> constraints = ParseConstraints(from.constraints());
+    if (!constraints.ok()) {
+      core::Failure failure = std::move(constraints).failure();
+      failure.field = "constraints." + failure.field;
+      return FailsNode(HandleOf(from), core::NodeKind::kCollection, std::move(failure));
+    }
+    event.constraints = std::move(constraints).value();
+  }
+  if (from.has_must_match_vmo()) return NotYet("SetConstraints with must_match_vmo");
+  return ForCollection(from, std::move(event));
+}
+
+Operation Parse(const sysmem2::WaitForAllBuffersAllocatedRequest& from) {
+  return ForCollection(from, core::event::Wait{});
+}
+
+Operation Parse(const sysmem2::CheckAllBuffersAllocatedRequest& from) {
+  return ForCollection(from, core::event::Check{});
+}
+
+}  // namespace sysmem::server::transport
