@@ -107,6 +107,30 @@ TEST(CollectionAllocation, GivesThreeParticipantsOneSetOfBuffers_COL_4) {
   EXPECT_TRUE(h.Succeeded(h.Say(event::Sync{.node = 1})));
 }
 
+TEST(CollectionAllocation, NeedsNoTokenAtAll_COL_2) {
+  Constraints wish = Camping(3);
+  wish.usage->display = 1;  // LAYER
+  wish.memory = MemoryConstraints{.min_size_bytes = 65536,
+                                  .max_size_bytes = 131072,
+                                  .physically_contiguous_required = false,
+                                  .secure_required = false,
+                                  .cpu_domain_supported = true,
+                                  .ram_domain_supported = true,
+                                  .inaccessible_domain_supported = false};
+  Harness h;
+  h.Say(event::CreateRoot{.node = 1, .bound = true});
+  h.Constrain(1, wish);
+  const CallId wait = h.Say(event::Wait{.node = 1});
+  h.FinishAllocation();
+  ASSERT_TRUE(h.GrantOf(wait));
+  const Plan plan = h.GrantOf(wait)->plan;
+  EXPECT_EQ(plan.buffer_count, 3u);
+  EXPECT_EQ(plan.settings.buffer.size_bytes, 65536u);
+  EXPECT_EQ(plan.settings.buffer.raw_vmo_size, 65536u);
+  EXPECT_EQ(plan.settings.buffer.coherency_domain, CoherencyDomain::kRam);
+  EXPECT_FALSE(plan.settings.image_format);
+}
+
 TEST(CollectionAllocation, GivesSettingsWithoutDescriptorsToUsageNone_row_22_RES_3) {
   Harness h;
   h.MakeTokens(2);

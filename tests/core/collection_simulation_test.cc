@@ -46,8 +46,11 @@ class Checker {
   void Saw(const Effects& effects, const Collection& collection) {
     closed_now_ = false;
     refused_now_ = false;
+    const bool was_over = finished_;
     for (size_t i = 0; i < effects.size(); ++i) {
       std::visit([this](const auto& e) { Check(e); }, effects[i]);
+      EXPECT_TRUE(!was_over || std::holds_alternative<effect::Answer>(effects[i]))
+          << "after the end nothing happens";
       if (std::holds_alternative<effect::Finished>(effects[i])) {
         EXPECT_EQ(i, effects.size() - 1) << "Finished comes last";
       }
@@ -55,6 +58,8 @@ class Checker {
     CheckState(collection);
   }
 
+  // The collection as it was after the latest event.
+  const Snapshot& now() const { return now_; }
   bool finished() const { return finished_; }
   std::optional<AttemptId> under_way() const { return under_way_; }
   const std::map<CallId, NodeId>& waits() const { return waits_; }
@@ -141,7 +146,8 @@ class Checker {
   }
 
   void CheckState(const Collection& collection) {
-    const Snapshot snapshot = collection.TakeSnapshot();
+    now_ = collection.TakeSnapshot();
+    const Snapshot& snapshot = now_;
     CheckNodes(snapshot, collection);
     // Every call but a wait is answered by its own event.
     for (CallId call : unanswered_) EXPECT_TRUE(waits_.count(call)) << "call " << call;
@@ -200,6 +206,7 @@ class Checker {
   }
 
   Tally* tally_;
+  Snapshot now_;
   std::set<CallId> unanswered_;
   std::map<CallId, NodeId> waits_;  // unanswered ones
   std::map<CallId, std::vector<std::pair<NodeId, NodeId>>>
@@ -222,7 +229,8 @@ class Fate {
  public:
   explicit Fate(uint64_t seed) : engine_(seed), wildness_(Below(4) == 0 ? 60 : 4) {}
 
-  Event Next(const Snapshot& now, const Checker& checker) {
+  Event Next(const Checker& checker) {
+    const Snapshot& now = checker.now();
     if (checker.under_way() && Below(4) == 0) return HeapAnswer(*checker.under_way());
     if (now.nodes.empty()) return WithoutNodes(now, checker);
     if (Below(1000) < wildness_) return Anything(AnyNode(now), checker);
@@ -396,7 +404,7 @@ void Live(uint64_t seed, Tally* tally) {
   std::vector<Effects> effects;
   int late = 0;
   while (late < 8 && events.size() < 400 && !testing::Test::HasFailure()) {
-    events.push_back(fate.Next(collection.TakeSnapshot(), checker));
+    events.push_back(fate.Next(checker));
     checker.Sent(events.back());
     effects.push_back(collection.Handle(events.back()));
     checker.Saw(effects.back(), collection);
@@ -407,7 +415,7 @@ void Live(uint64_t seed, Tally* tally) {
   for (size_t i = 0; i < events.size(); ++i) {
     ASSERT_TRUE(replayed.Handle(events[i]) == effects[i]) << "event " << i << " replayed";
   }
-  ASSERT_EQ(replayed.TakeSnapshot(), collection.TakeSnapshot());
+  ASSERT_EQ(replayed.TakeSnapshot(), checker.now());
   tally->events += events.size();
   ++tally->lives;
 }
