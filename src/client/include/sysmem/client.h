@@ -85,11 +85,17 @@ struct sysmem_heap_info {
   uint64_t id;
   bool cpu_domain, ram_domain, inaccessible_domain; /* coherency domains it can serve */
   bool tells_holders_apart, reports_end, reduces_rights;
+  bool usable;              /* can be allocated from now */
+  const char* why_unusable; /* if not usable: why not, in a sentence... */
+  const char* remedy;       /* ... and what to do about it */
+  const char* backing;      /* "memfd", "/dev/dma_heap/system", ... */
 };
 
 struct sysmem_limit {
   const char* name;
   uint64_t value;
+  const char* unit;   /* "bytes", "ns", "buffers", ... */
+  const char* reason; /* one sentence */
 };
 
 /* What the daemon says of itself. Fields may be added at the end. */

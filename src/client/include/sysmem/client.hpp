@@ -35,13 +35,24 @@ struct HeapInfo {
   bool tells_holders_apart = false;
   bool reports_end = false;
   bool reduces_rights = false;
+  bool usable = false;
+  std::string why_unusable;
+  std::string remedy;
+  std::string backing;
+};
+
+struct Limit {
+  std::string name;
+  uint64_t value = 0;
+  std::string unit;
+  std::string reason;
 };
 
 struct ServerInfo {
   std::string version;
   std::vector<std::string> features;
   std::vector<HeapInfo> heaps;
-  std::vector<std::pair<std::string, uint64_t>> limits;
+  std::vector<Limit> limits;
 };
 
 class Client {
@@ -78,10 +89,12 @@ class Client {
       const sysmem_heap_info& heap = info->heaps[i];
       result.heaps.push_back({heap.heap_type, heap.id, heap.cpu_domain, heap.ram_domain,
                               heap.inaccessible_domain, heap.tells_holders_apart, heap.reports_end,
-                              heap.reduces_rights});
+                              heap.reduces_rights, heap.usable, heap.why_unusable, heap.remedy,
+                              heap.backing});
     }
     for (size_t i = 0; i < info->limit_count; ++i) {
-      result.limits.emplace_back(info->limits[i].name, info->limits[i].value);
+      const sysmem_limit& limit = info->limits[i];
+      result.limits.push_back({limit.name, limit.value, limit.unit, limit.reason});
     }
     sysmem_server_info_free(info);
     return result;

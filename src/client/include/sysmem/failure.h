@@ -116,7 +116,7 @@ SYSMEM_API void sysmem_failure_free(sysmem_failure* failure);
 
 /* "CLOSED", "TIMEOUT", ...; "UNKNOWN" for a number this library does not know. Never NULL. */
 SYSMEM_API const char* sysmem_status_name(sysmem_status status);
-/* "CONSTRAINTS_INTERSECTION_EMPTY", ...; "ERROR_42" cannot be named and reads "UNKNOWN". */
+/* "CONSTRAINTS_INTERSECTION_EMPTY", ...; "UNKNOWN" likewise. Never NULL. */
 SYSMEM_API const char* sysmem_error_name(uint32_t error);
 
 /* Frees a string that a function of this library returned as its caller's own. NULL is fine. */

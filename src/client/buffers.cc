@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/buffers.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+using sysmem::client::Failure;
+using sysmem::client::InvalidArgument;
+using sysmem::client::Report;
+using sysmem::client::SystemFailure;
+
+sysmem_buffers::sysmem_buffers(const sysmem2::BufferCollectionInfo& info)
+    : settings(info.settings(), info.hand_out()), collection_id(info.buffer_collection_id()) {}
+
+namespace sysmem::client {
+namespace {
+
+sysmem_buffer ViewOf(const OwnedBuffer& owned, size_t index, uint64_t usable_start) {
+  sysmem_buffer view{.index = static_cast<uint32_t>(index),
+                     .fd = owned.fd.get(),
+                     .usable_start = usable_start,
+                     .close_weak_asap_fd = owned.close_weak_asap.get(),
+                     .device = 0,
+                     .inode = 0,
+                     .is_dma_buf = false};
+  struct stat status {};
+  if (!owned.fd || ::fstat(owned.fd.get(), &status) != 0) return view;
+  view.device = status.st_dev;
+  view.inode = status.st_ino;
+  // Only memfds have seals; what the daemon hands out is one or the other.
+  view.is_dma_buf = ::fcntl(owned.fd.get(), F_GET_SEALS) < 0;
+  return view;
+}
+
+// False if the daemon named a descriptor that did not come.
+bool ClaimInto(Connection& connection, bool named, uint64_t number, base::UniqueFd& fd) {
+  if (named) fd = connection.Claim(number);
+  return !named || fd;
+}
+
+}  // namespace
+
+Outcome<std::unique_ptr<sysmem_buffers>> MakeBuffers(Connection& connection,
+                                                     const sysmem2::BufferCollectionInfo& info) {
+  auto buffers = std::make_unique<sysmem_buffers>(info);
+  bool complete = true;
+  for (const sysmem2::VmoBuffer& buffer : info.buffers()) {
+    auto owned = std::make_shared<OwnedBuffer>();
+    complete &= ClaimInto(connection, buffer.has_vmo(), buffer.vmo(), owned->fd);
+    complete &= ClaimInto(connection, buffer.has_close_weak_asap(), buffer.close_weak_asap(),
+                          owned->close_weak_asap);
+    buffers->views.push_back(ViewOf(*owned, buffers->views.size(), buffer.vmo_usable_start()));
+    buffers->owned.push_back(std::move(owned));
+  }
+  if (complete) return buffers;
+  return Failure{.status = SYSMEM_SYSTEM,
+                 .message = "the daemon named a descriptor that did not come"};
+}
+
+}  // namespace sysmem::client
+
+size_t sysmem_buffers_count(const sysmem_buffers* buffers) { return buffers->views.size(); }
+
+const struct sysmem_settings* sysmem_buffers_settings(const sysmem_buffers* buffers) {
+  return &buffers->settings.get();
+}
+
+uint64_t sysmem_buffers_collection_id(const sysmem_buffers* buffers) {
+  return buffers->collection_id;
+}
+
+const struct sysmem_buffer* sysmem_buffers_get(const sysmem_buffers* buffers, size_t index) {
+  return index < buffers->views.size() ? &buffers->views[index] : nullptr;
+}
+
+sysmem_status sysmem_buffers_dup_fd(const sysmem_buffers* buffers, size_t index, int* fd,
+                                    sysmem_failure** failure) {
+  if (index >= buffers->owned.size()) {
+    return Report(InvalidArgument("index", "there is no such buffer"), failure);
+  }
+  if (!buffers->owned[index]->fd) {
+    return Report(InvalidArgument("index", "this participant has no descriptors (NONE usage)"),
+                  failure);
+  }
+  sysmem::base::UniqueFd copy = sysmem::base::Dup(buffers->owned[index]->fd);
+  if (!copy) return Report(SystemFailure(errno, "duplicating a buffer's descriptor"), failure);
+  *fd = copy.release();
+  return SYSMEM_OK;
+}
+
+void sysmem_buffers_destroy(sysmem_buffers* buffers) { delete buffers; }

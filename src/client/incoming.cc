@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What comes in: replies out of completion queues, events and descriptors out of the handle
+// channel. Both pass through the reply order; what they mean for nodes and waiting calls happens on
+// delivery.
+#include <sys/socket.h>
+
+#include <utility>
+
+#include "client/connection.h"
+#include "client/result_descriptors.h"
+
+namespace sysmem::client {
+namespace {
+
+std::string EndReasonText(const std::string& body) {
+  sysmem2::SessionEnded ended;
+  if (!ended.ParseFromString(body)) return "the daemon ended the session";
+  std::string text =
+      "the daemon ended the session: " + sysmem2::SessionEndReason_Name(ended.reason());
+  if (!ended.message().empty()) text += ": " + ended.message();
+  return text;
+}
+
+}  // namespace
+
+// A call came out of its completion queue. No lock is held.
+void Connection::Arrived(RawCall* raw) {
+  // Only PendingCalls and wake-ups are ever started, and threads.cc sorts out the latter.
+  auto* const pending = static_cast<PendingCall*>(raw);
+  const std::shared_ptr<PendingCall> call = std::move(pending->self);
+  if (call->unattended) --lazy_calls_;
+
+  uint64_t order = 0;
+  if (call->arrived()) order = ReadReply(*call);
+  // What was sent before this reply is there by now; so is the reason, if the session has ended.
+  TakeIn();
+  if (!call->arrived()) {
+    MarkEnded(Disconnected("the daemon is gone (" + call->transport_error() + ")"));
+  } else if (order == 0) {
+    MarkEnded(Disconnected("the daemon sent a reply that cannot be read"));
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    call->out_of_queue = true;
+    call->lost = order == 0;
+    if (call->lost || !order_.Arrive(order, [this, call] { Deliver(call); })) {
+      call->lost = true;
+      Deliver(call);
+    }
+  }
+  RunDeferred();
+}
+
+// Takes the reply apart; gives its order, 0 if it is no reply.
+uint64_t Connection::ReadReply(PendingCall& call) {
+  const uint64_t order = call.TakeReply(call.reply);
+  if (call.form == PendingCall::Form::kNamed) return order;
+  return call.run.ParseFromString(call.reply) ? order : 0;
+}
+
+// Runs what deliveries left to be done without a lock.
+void Connection::RunDeferred() {
+  const std::vector<Callback> due = Locked([this] { return std::exchange(deferred_, {}); });
+  for (const Callback& run : due) run();
+}
+
+// It is this call's turn. Under the lock.
+void Connection::Deliver(const std::shared_ptr<PendingCall>& call) {
+  if (!call->lost) DeliverFailures(*call);
+  call->delivered = true;
+  if (call->on_delivered) {
+    deferred_.push_back([call, run = std::exchange(call->on_delivered, nullptr)] { run(); });
+  }
+  changed_.notify_all();
+}
+
+void Connection::DeliverFailures(const PendingCall& call) {
+  for (const sysmem2::OperationFailure& failure : call.run.failures()) {
+    if (failure.index() >= call.records.size()) continue;
+    RefuseLocked(call.records[failure.index()], FromWire(failure.failure()));
+  }
+  if (!call.run.has_failure()) return;
+  const Failure whole = FromWire(call.run.failure());
+  for (const OperationRecord& record : call.records) RefuseLocked(record, whole);
+}
+
+void Connection::TakeIn() {
+  {
+    const std::lock_guard lock(channel_mutex_);
+    while (handle_channel_ && TakeMessage()) continue;
+  }
+  RunDeferred();
+}
+
+// Takes one message out of the handle channel; false when there is none.
+bool Connection::TakeMessage() {
+  auto received = base::ReceiveHandleMessage(handle_channel_, base::HandleMessageSender::kDaemon);
+  if (!received.ok()) {
+    MarkEnded(FromStatus(SYSMEM_DISCONNECTED, received.status()));
+    return false;
+  }
+  if (received->outcome == base::ReceiveOutcome::kPeerGone) {
+    MarkEnded(Disconnected("the daemon is gone"));
+  }
+  if (received->outcome != base::ReceiveOutcome::kMessage) return false;
+  HandleMessage(std::move(received->message));
+  return true;
+}
+
+void Connection::HandleMessage(base::HandleMessage message) {
+  switch (message.kind) {
+    case base::HandleMessageKind::kDescriptors: {
+      const std::lock_guard lock(mutex_);
+      for (base::UniqueFd& fd : message.descriptors) {
+        received_.insert_or_assign(message.first++, std::move(fd));
+      }
+      return;
+    }
+    case base::HandleMessageKind::kNodeClosed: {
+      const std::lock_guard lock(mutex_);
+      order_.Arrive(message.order, [this, handle = message.first, reason = message.body] {
+        DeliverClosed(handle, reason);
+      });
+      return;
+    }
+    case base::HandleMessageKind::kSessionEnded:
+      return MarkEnded(Disconnected(EndReasonText(message.body)));
+    case base::HandleMessageKind::kHello:
+    case base::HandleMessageKind::kWelcome:
+      return MarkEnded(Disconnected("the daemon sent a message out of place"));
+  }
+}
+
+base::UniqueFd Connection::Claim(uint64_t number) {
+  const auto take = [this, number]() -> base::UniqueFd {
+    const auto found = received_.find(number);
+    if (found == received_.end()) return {};
+    base::UniqueFd fd = std::move(found->second);
+    received_.erase(found);
+    return fd;
+  };
+  base::UniqueFd fd = Locked(take);
+  if (fd) return fd;
+  TakeIn();
+  return Locked(take);
+}
+
+void Connection::Discard(const sysmem2::OperationResult& result) {
+  for (const uint64_t number : DescriptorsNamed(result)) Claim(number);
+}
+
+// The session is over. Only the first reason counts. Any lock but mutex_ may be held.
+void Connection::MarkEnded(Failure why) {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return;
+  ended_ = std::move(why);
+  order_.Finish();
+  for (const auto& [handle, node] : nodes_) CloseNodeLocked(node, *ended_);
+  if (wake_) wake_->Signal();
+  changed_.notify_all();
+  // Both are shut down, not closed: other threads may be using them.
+  calls_->Break();
+  ::shutdown(handle_channel_.get(), SHUT_RDWR);
+}
+
+}  // namespace sysmem::client
