@@ -36,9 +36,10 @@ ROOMS = {
         "src/client/include", "src/base", "proto", "grpc", "protobuf", "system", "absl", "version"},
     # What users of the library see must compile without any of our other headers.
     "src/client/include": {"system"},
-    # Tools are users of the library; `sysmemctl simulate` runs the core in its own process.
+    # Tools are users of the library; `sysmemctl simulate` runs the core in its own process. What
+    # strangers named is escaped before it reaches a terminal.
     "tools": {
-        "src/client/include", "src/core", "system", "cli11", "json", "ffmpeg", "png", "ncurses",
+        "src/client/include", "src/core", "base/escape.h", "system", "cli11", "json", "ffmpeg", "png", "ncurses",
         "drm", "benchmark", "version"},
     # The wire's shape.
     "tests/proto": {"proto", "protobuf", "grpc", "gtest"},
