@@ -12,11 +12,7 @@ IncomingDescriptors::IncomingDescriptors(std::shared_ptr<base::UniqueFd> channel
                                          size_t max_waiting)
     : channel_(std::move(channel)), closer_(closer), max_waiting_(max_waiting) {}
 
-IncomingDescriptors::~IncomingDescriptors() {
-  for (auto& [number, claimed] : waiting_) closer_.Close(std::move(claimed.fd));
-}
-
-std::optional<IncomingDescriptors::Claimed> IncomingDescriptors::Claim(
+std::optional<ForeignFd> IncomingDescriptors::Claim(
     DescriptorNumber number, std::optional<SessionEnd>& end) {
   auto found = waiting_.find(number);
   if (found == waiting_.end()) {
@@ -68,7 +64,7 @@ std::optional<SessionEnd> IncomingDescriptors::Drain() {
       if (end) {
         closer_.Close(std::move(fd));
       } else {
-        waiting_.emplace(last_, Claimed{std::move(fd), kind});
+        waiting_.emplace(last_, ForeignFd(std::move(fd), kind, closer_));
       }
     }
     if (end) return end;

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "base/descriptor_kind.h"
 #include "base/unique_fd.h"
@@ -23,18 +24,33 @@
 
 namespace sysmem::server {
 
+// A client's descriptor, claimed by a call. The closer closes it, when its owner lets go.
+class ForeignFd {
+ public:
+  ForeignFd(base::UniqueFd fd, base::DescriptorKind kind, Closer& closer)
+      : fd_(std::move(fd)), kind_(kind), closer_(&closer) {}
+  ForeignFd(ForeignFd&&) = default;
+  ForeignFd& operator=(ForeignFd&&) = delete;
+  ~ForeignFd() {
+    if (fd_) closer_->Close(std::move(fd_));
+  }
+
+  const base::UniqueFd& fd() const { return fd_; }
+  base::DescriptorKind kind() const { return kind_; }
+
+ private:
+  base::UniqueFd fd_;
+  base::DescriptorKind kind_;
+  Closer* closer_;
+};
+
 class IncomingDescriptors {
  public:
   IncomingDescriptors(std::shared_ptr<base::UniqueFd> channel, Closer& closer, size_t max_waiting);
-  ~IncomingDescriptors();
 
-  struct Claimed {
-    base::UniqueFd fd;  // give it to Closer when done
-    base::DescriptorKind kind = base::DescriptorKind::kOther;
-  };
   // The descriptor with this number. Nothing if it was never sent or was claimed before. `end` is
   // set when what came on the channel is a reason to end the session.
-  std::optional<Claimed> Claim(DescriptorNumber number, std::optional<SessionEnd>& end);
+  std::optional<ForeignFd> Claim(DescriptorNumber number, std::optional<SessionEnd>& end);
 
  private:
   std::optional<SessionEnd> Drain();
@@ -43,7 +59,7 @@ class IncomingDescriptors {
   Closer& closer_;
   const size_t max_waiting_;
   DescriptorNumber last_ = 0;
-  std::map<DescriptorNumber, Claimed> waiting_;
+  std::map<DescriptorNumber, ForeignFd> waiting_;
 };
 
 }  // namespace sysmem::server

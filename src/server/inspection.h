@@ -63,6 +63,7 @@ struct StatusInfo {
   uint64_t descriptors_limit = 0;
   uint64_t resident_bytes = 0;
   uint64_t calls_pending = 0;  // held or waiting
+  bool sees_everything = false;  // the one who asks; the figures cover everything all the same
   std::vector<NamedLimit> limits;
 };
 

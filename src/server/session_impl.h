@@ -93,9 +93,14 @@ class Session::Impl {
   // returned.
   const NodeRef* NodeFor(const CallSlot& slot, const std::optional<Handle>& handle,
                          std::optional<core::NodeKind> kind, const char* field);
-  // The exported node behind a descriptor the client sent, without taking it out.
-  core::Result<uint64_t /* cookie */> ClaimExportedEnd(
-      const std::optional<DescriptorNumber>& number, const char* field);
+  // An end the client sent. It stays open until the node is taken out: as the last copy, its close
+  // would be the end of the node.
+  struct ExportedEnd {
+    uint64_t cookie = 0;
+    ForeignFd fd;
+  };
+  core::Result<ExportedEnd> ClaimExportedEnd(const std::optional<DescriptorNumber>& number,
+                                             const char* field);
   void CreateRoot(const CallSlot& slot, std::optional<Handle> handle, bool bound, bool exported);
   core::Result<NodeRef> TakeTokenByHandle(const std::optional<Handle>& handle);
   core::Result<NodeRef> TakeTokenByDescriptor(DescriptorNumber number);

@@ -143,9 +143,9 @@ core::Result<NodeRef> Session::Impl::TakeTokenByHandle(const std::optional<Handl
 }
 
 core::Result<NodeRef> Session::Impl::TakeTokenByDescriptor(DescriptorNumber number) {
-  auto cookie = ClaimExportedEnd(number, "token_descriptor");
-  if (!cookie.ok()) return std::move(cookie).failure();
-  return TakeExported(cookie.value(), NodeKind::kToken, "token_descriptor");
+  auto end = ClaimExportedEnd(number, "token_descriptor");
+  if (!end.ok()) return std::move(end).failure();
+  return TakeExported(end.value().cookie, NodeKind::kToken, "token_descriptor");
 }
 
 core::Result<NodeRef> Session::Impl::TakeExported(uint64_t cookie, std::optional<NodeKind> kind,
@@ -169,9 +169,9 @@ void Session::Impl::Do(const CallSlot& slot, op::ValidateToken& what) {
   if (what.node_id) return ValidateByNodeId(slot, *what.node_id);
   std::optional<uint64_t> koid = what.koid;
   if (what.descriptor) {
-    auto cookie = ClaimExportedEnd(what.descriptor, "token_descriptor");
-    if (!cookie.ok()) return slot.Resolve(OperationResult(std::move(cookie).failure()));
-    koid = cookie.value();
+    auto end = ClaimExportedEnd(what.descriptor, "token_descriptor");
+    if (!end.ok()) return slot.Resolve(OperationResult(std::move(end).failure()));
+    koid = end.value().cookie;
   }
   if (!koid) {
     return slot.Resolve(OperationResult(
@@ -235,7 +235,7 @@ void Session::Impl::Do(const CallSlot& slot, op::DuplicateSync& what) {
       if (refusal) return slot.Resolve(OperationResult(std::move(*refusal)));
     }
   }
-  core::event::DuplicateSync event{0, parent.node, {}, std::move(what.rights_masks)};
+  std::vector<core::NodeId> children;
   CollectionHost::NamedHolders holders;
   std::vector<base::UniqueFd> ends;
   for (size_t index = 0; index < count; ++index) {
@@ -253,9 +253,11 @@ void Session::Impl::Do(const CallSlot& slot, op::DuplicateSync& what) {
       holders.emplace_back(node, HolderOfEnd(made->cookie));
       ends.push_back(std::move(made->client_end));
     }
-    event.children.push_back(node);
+    children.push_back(node);
   }
-  parent.host->PostEvent(std::move(event), slot, std::move(holders), std::move(ends));
+  parent.host->PostEvent(
+      core::event::DuplicateSync{0, parent.node, std::move(children), std::move(what.rights_masks)},
+      slot, std::move(holders), std::move(ends));
 }
 
 // ---- Any node --------------------------------------------------------------------------------
@@ -324,9 +326,9 @@ void Session::Impl::Do(const CallSlot& slot, op::Import& what) {
   if (auto refusal = RefuseNewHandle(what.handle, "handle")) {
     return slot.Resolve(OperationResult(std::move(*refusal)));
   }
-  auto cookie = ClaimExportedEnd(what.descriptor, "descriptor_number");
-  if (!cookie.ok()) return slot.Resolve(OperationResult(std::move(cookie).failure()));
-  auto taken = TakeExported(cookie.value(), what.kind, "descriptor_number");
+  auto end = ClaimExportedEnd(what.descriptor, "descriptor_number");
+  if (!end.ok()) return slot.Resolve(OperationResult(std::move(end).failure()));
+  auto taken = TakeExported(end.value().cookie, what.kind, "descriptor_number");
   if (!taken.ok()) return slot.Resolve(OperationResult(std::move(taken).failure()));
   NodeRef ref = std::move(taken).value();
   auto host = ref.host;
@@ -385,7 +387,7 @@ const NodeRef* Session::Impl::NodeFor(const CallSlot& slot, const std::optional<
   return ref;
 }
 
-core::Result<uint64_t> Session::Impl::ClaimExportedEnd(
+core::Result<Session::Impl::ExportedEnd> Session::Impl::ClaimExportedEnd(
     const std::optional<DescriptorNumber>& number, const char* field) {
   if (!number || *number == 0) {
     return Refused(Error::kProtocolDeviation, "WIRE-DESCRIPTOR", field, "the field is missing");
@@ -402,17 +404,14 @@ core::Result<uint64_t> Session::Impl::ClaimExportedEnd(
     return Refused(Error::kNotFound, "WIRE-DESCRIPTOR", field,
                    absl::StrCat("descriptor ", *number, " was never sent, or was used before"));
   }
-  auto cookie = claimed->kind == base::DescriptorKind::kUnixSocket
-                    ? base::SocketCookie(claimed->fd)
-                    : absl::StatusOr<uint64_t>(absl::InvalidArgumentError("not a socket"));
-  const std::string kind(base::DescriptorKindName(claimed->kind));
-  engine_.closer.Close(std::move(claimed->fd));
-  if (!cookie.ok()) {
-    return Refused(
-        Error::kProtocolDeviation, "WIRE-DESCRIPTOR", field,
-        absl::StrCat("descriptor ", *number, " is a ", kind, ", not the exported end of a node"));
+  if (claimed->kind() == base::DescriptorKind::kUnixSocket) {
+    auto cookie = base::SocketCookie(claimed->fd());
+    if (cookie.ok()) return ExportedEnd{*cookie, std::move(*claimed)};
   }
-  return *cookie;
+  return Refused(Error::kProtocolDeviation, "WIRE-DESCRIPTOR", field,
+                 absl::StrCat("descriptor ", *number, " is a ",
+                              std::string(base::DescriptorKindName(claimed->kind())),
+                              ", not the exported end of a node"));
 }
 
 void Session::Impl::AddHandle(Handle handle, NodeRef ref) {

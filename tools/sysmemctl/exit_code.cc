@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/sysmemctl/exit_code.h"
+
+#include <cerrno>
+
+namespace sysmem::ctl {
+
+ExitCode ExitCodeOf(const Failure& failure) {
+  switch (failure.status) {
+    case Status::kUnreachable:
+      return failure.system_errno == EACCES ? kDenied : kUnreachable;
+    case Status::kDisconnected:
+    case Status::kTimeout:
+      return kUnreachable;
+    case Status::kInvalidArgument:
+      return kUsage;
+    default:
+      break;
+  }
+  switch (failure.error) {
+    case Error::kNotFound:
+      return kNotFound;
+    case Error::kConstraintsIntersectionEmpty:
+    case Error::kTooManyGroupChildCombinations:
+      return kUnsatisfiable;
+    case Error::kHandleAccessDenied:
+    case Error::kNoMemory:
+      return kDenied;
+    default:
+      return kFailed;
+  }
+}
+
+}  // namespace sysmem::ctl

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// sysmemctl: look into a running sysmemd. See sysmemctl(1).
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <string>
+
+#include "sysmem_version.h"
+#include "tools/sysmemctl/commands.h"
+
+namespace sysmem::ctl {
+namespace {
+
+int Complain(const Failure& failure) {
+  std::cerr << "sysmemctl: " << failure.ToString() << "\n";
+  return ExitCodeOf(failure);
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app{"Looks into a running sysmemd: who shares which memory, and why."};
+  app.set_version_flag("--version", "sysmemctl " SYSMEM_VERSION_STRING);
+  app.require_subcommand(1);
+  app.fallthrough();
+  std::string socket;
+  bool json = false;
+  app.add_option("--socket", socket,
+                 "The daemon's socket (default: $SYSMEM_SOCKET, the user's own, the system's)");
+  app.add_flag("--json", json, "Print one JSON document instead of text");
+  app.footer(
+      "Exit status: 0 ok, 1 failed, 2 usage, 3 daemon unreachable, 4 not found, 5 constraints\n"
+      "unsatisfiable, 6 permission or quota.");
+
+  auto* status = app.add_subcommand("status", "The daemon in figures, and its limits");
+  auto* heaps = app.add_subcommand("heaps", "Heaps, and why some cannot be used");
+  auto* list = app.add_subcommand("list", "Collections and sessions");
+  auto* show = app.add_subcommand("show", "One collection or session in full");
+  uint64_t id = 0;
+  show->add_option("ID", id, "Id of a collection or session, as `list` prints it")->required();
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kOk : kUsage;
+  }
+
+  Result<DaemonView> daemon = DaemonView::Open(socket);
+  if (!daemon.ok()) return Complain(daemon.failure());
+  Result<void> done;
+  if (*status) done = PrintStatus(*daemon, json);
+  if (*heaps) done = PrintHeaps(*daemon, json);
+  if (*list) done = PrintList(*daemon, json);
+  if (*show) done = PrintOne(*daemon, id, json);
+  if (!done.ok()) return Complain(done.failure());
+  return std::cout.flush() ? kOk : kFailed;
+}
+
+}  // namespace
+}  // namespace sysmem::ctl
+
+int main(int argc, char** argv) { return sysmem::ctl::Main(argc, argv); }

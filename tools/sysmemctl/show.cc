@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <iostream>
+#include <map>
+
+#include "tools/sysmemctl/commands.h"
+#include "tools/sysmemctl/text.h"
+
+namespace sysmem::ctl {
+namespace {
+
+// "collection, ready, held by ffmpeg (...)".
+std::string DescribeNode(const Json& node) {
+  std::string line = EnumWord(Text(node, "kind"), "NODE_KIND_");
+  const std::string name = Text(node, "debug_name");
+  if (!name.empty()) line += " \"" + Safe(name) + "\"";
+  if (!Flag(node, "connected")) {
+    line += ", released and closed; what it said still counts";
+    return line;
+  }
+  line += ", " + EnumWord(Text(node, "state"), "NODE_STATE_");
+  if (Flag(node, "released")) line += ", released";
+  const std::string process = Process(node.value("holder", Json::object()));
+  if (node.contains("exported_cookie")) {
+    line += ", travelling since " + process + " exported it";
+  } else {
+    line += ", held by " + process;
+    if (node.contains("session_id"))
+      line += " in session " + std::to_string(Number(node, "session_id"));
+  }
+  const uint64_t waits = Number(node, "pending_waits");
+  if (waits > 0) line += ", waits for its buffers";
+  return line;
+}
+
+std::string DescribeTree(const Json& nodes) {
+  std::map<uint64_t, size_t> depth_of;
+  std::map<uint64_t, std::vector<const Json*>> children;
+  for (const Json& node : nodes) children[Number(node, "parent_id")].push_back(&node);
+  std::string text;
+  // Depth first, so that a child stands under its parent.
+  std::vector<std::pair<const Json*, size_t>> open;
+  auto push = [&](uint64_t parent, size_t depth) {
+    auto& list = children[parent];
+    for (auto child = list.rbegin(); child != list.rend(); ++child)
+      open.emplace_back(*child, depth);
+  };
+  push(0, 0);
+  while (!open.empty()) {
+    auto [node, depth] = open.back();
+    open.pop_back();
+    const std::string indent(2 + 2 * depth, ' ');
+    text += indent + std::to_string(Number(*node, "node_id")) + " " + DescribeNode(*node) + "\n";
+    if (node->contains("constraints")) {
+      text += DescribeConstraints((*node)["constraints"], indent + "    ");
+    } else if (Flag(*node, "constraints_set")) {
+      text += indent + "    no constraints\n";
+    }
+    push(Number(*node, "node_id"), depth + 1);
+  }
+  return text;
+}
+
+std::string DescribeFailure(const Json& failure) {
+  std::string text =
+      EnumWord(Text(failure, "error"), "ERROR_") + ": " + Safe(Text(failure, "message"));
+  const std::string rule = Text(failure, "rule");
+  const std::string field = Text(failure, "field");
+  if (!field.empty()) text += "; field " + Safe(field);
+  if (!rule.empty()) text += "; rule " + Safe(rule);
+  text += "\n";
+  for (const Json& one : failure.value("participants", Json::array())) {
+    text += "  \"" + Safe(Text(one, "name")) + "\": " + Safe(Text(one, "value")) + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string DescribeCollection(const Json& detail) {
+  const Json summary = detail.value("summary", Json::object());
+  std::string text = "collection " + std::to_string(Number(summary, "buffer_collection_id"));
+  const std::string name = Text(summary, "name");
+  if (!name.empty()) text += " \"" + Safe(name) + "\"";
+  text += ", " + EnumWord(Text(summary, "state"), "COLLECTION_STATE_") + ", begun " +
+          Duration(Number(summary, "age_ns")) + " ago by " +
+          Process(summary.value("creator", Json::object())) + "\n";
+  if (detail.contains("settings")) {
+    text += "result: " + std::to_string(Number(detail, "buffer_count")) + " x " +
+            DescribeSettings(detail["settings"]) + "\n";
+  }
+  if (summary.contains("failure")) text += "failure: " + DescribeFailure(summary["failure"]);
+  for (const Json& waiting : detail.value("waiting_for", Json::array())) {
+    text += "waiting for " + Safe(waiting.get<std::string>()) + "\n";
+  }
+  text += "nodes:\n" + DescribeTree(detail.value("nodes", Json::array()));
+  const Json buffers = detail.value("buffers", Json::array());
+  if (!buffers.empty()) {
+    Table table({{"  BUFFER", Table::Align::kRight},
+                 {"SIZE", Table::Align::kRight},
+                 {"DEVICE:INODE", Table::Align::kLeft},
+                 {"HANDED OUT", Table::Align::kRight}});
+    for (const Json& buffer : buffers) {
+      table.Add(
+          {std::to_string(Number(buffer, "index")), Bytes(Number(buffer, "raw_vmo_size")),
+           std::to_string(Number(buffer, "device")) + ":" + std::to_string(Number(buffer, "inode")),
+           std::to_string(Number(buffer, "hand_outs"))});
+    }
+    text += "buffers:\n" + table.ToString();
+  }
+  return text;
+}
+
+std::string DescribeSession(const Json& session) {
+  std::string text = "session " + std::to_string(Number(session, "session_id")) + " of " +
+                     Process(session.value("peer", Json::object()));
+  if (session.contains("ended")) {
+    const Json& ended = session["ended"];
+    text += ", ended " + Duration(Number(session, "ended_ago_ns")) + " ago\n";
+    text += "reason: " + EnumWord(Text(ended, "reason"), "SESSION_END_REASON_") + ": " +
+            Safe(Text(ended, "message")) + "\n";
+  } else {
+    text += ", open for " + Duration(Number(session, "age_ns")) + "\n";
+  }
+  text += "handles " + std::to_string(Number(session, "handles")) + ", waits pending " +
+          std::to_string(Number(session, "waits_pending")) + ", calls held " +
+          std::to_string(Number(session, "calls_held")) + ", next number " +
+          std::to_string(Number(session, "next_number")) + "\n";
+  const Json ids = session.value("buffer_collection_ids", Json::array());
+  if (!ids.empty()) {
+    text += "collections:";
+    for (const Json& id : ids) text += " " + (id.is_string() ? id.get<std::string>() : id.dump());
+    text += "\n";
+  }
+  return text;
+}
+
+Result<void> PrintOne(DaemonView& daemon, uint64_t id, bool json) {
+  Result<Json> collection =
+      daemon.Ask("ShowCollection", {{"buffer_collection_id", std::to_string(id)}});
+  if (collection.ok()) {
+    std::cout << (json ? collection->dump(2) + "\n" : DescribeCollection(*collection));
+    return {};
+  }
+  if (collection.failure().error != Error::kNotFound) return collection.failure();
+  Result<Json> sessions = daemon.Ask("ListSessions", {{"session_id", std::to_string(id)}});
+  if (!sessions.ok()) {
+    if (sessions.failure().error != Error::kNotFound) return sessions.failure();
+    Failure failure = sessions.failure();
+    failure.text =
+        "no collection and no session " + std::to_string(id) + ", or none that your user may see";
+    return failure;
+  }
+  const Json session = sessions->value("sessions", Json::array()).at(0);
+  std::cout << (json ? session.dump(2) + "\n" : DescribeSession(session));
+  return {};
+}
+
+}  // namespace sysmem::ctl

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <iostream>
+
+#include "tools/sysmemctl/commands.h"
+#include "tools/sysmemctl/text.h"
+
+namespace sysmem::ctl {
+
+Result<void> PrintStatus(DaemonView& daemon, bool json) {
+  Result<Json> answer = daemon.Ask("GetStatus");
+  if (!answer.ok()) return answer.failure();
+  const Json& status = *answer;
+  if (json) {
+    std::cout << status.dump(2) << "\n";
+    return {};
+  }
+  std::cout << "sysmemd " << Safe(Text(status, "version")) << ", pid " << Number(status, "pid")
+            << ", uid " << Number(status, "uid") << ", up " << Duration(Number(status, "uptime_ns"))
+            << ", on " << Safe(daemon.path()) << "\n"
+            << Number(status, "sessions") << " sessions, " << Number(status, "collections")
+            << " collections, " << Number(status, "nodes") << " nodes ("
+            << Number(status, "exported_nodes") << " travelling), "
+            << Number(status, "calls_pending") << " calls pending\n"
+            << Number(status, "live_buffers") << " buffers of "
+            << Bytes(Number(status, "live_bytes")) << "; the daemon itself uses "
+            << Bytes(Number(status, "resident_bytes")) << " and "
+            << Number(status, "descriptors_open") << " of " << Number(status, "descriptors_limit")
+            << " descriptors\n";
+  Table table({{"LIMIT", Table::Align::kLeft},
+               {"USED", Table::Align::kRight},
+               {"OF", Table::Align::kRight},
+               {"UNIT", Table::Align::kLeft},
+               {"WHY", Table::Align::kLeft}});
+  for (const Json& limit : status.value("limits", Json::array())) {
+    table.Add({Text(limit, "name"),
+               limit.contains("used") ? std::to_string(Number(limit, "used")) : "",
+               std::to_string(Number(limit, "value")), Text(limit, "unit"), Text(limit, "reason")});
+  }
+  std::cout << "\n" << table.ToString();
+  if (!Flag(status, "sees_everything")) {
+    std::cout << "\nThese are totals; `list` and `show` tell only what belongs to your user.\n";
+  }
+  return {};
+}
+
+Result<void> PrintHeaps(DaemonView& daemon, bool json) {
+  Result<Json> answer = daemon.Ask("ListHeaps");
+  if (!answer.ok()) return answer.failure();
+  const Json heaps = answer->value("heaps", Json::array());
+  if (json) {
+    std::cout << heaps.dump(2) << "\n";
+    return {};
+  }
+  Table table({{"HEAP", Table::Align::kLeft},
+               {"USABLE", Table::Align::kLeft},
+               {"DOMAINS", Table::Align::kLeft},
+               {"READ-ONLY", Table::Align::kLeft},
+               {"TYPE", Table::Align::kLeft}});
+  std::string reasons;
+  for (const Json& info : heaps) {
+    const Json heap = info.value("heap", Json::object());
+    const Json domains =
+        info.value("properties", Json::object()).value("coherency_domain_support", Json::object());
+    std::string supported;
+    for (const char* domain : {"cpu", "ram", "inaccessible"}) {
+      if (!Flag(domains, (std::string(domain) + "_supported").c_str())) continue;
+      supported += (supported.empty() ? "" : ",") + std::string(domain);
+    }
+    const bool usable = Flag(info, "usable");
+    table.Add(
+        {HeapName(heap), usable ? "yes" : "no", supported,
+         Flag(info.value("abilities", Json::object()), "reduces_rights") ? "enforced" : "advisory",
+         Safe(Text(heap, "heap_type"))});
+    if (!usable) reasons += HeapName(heap) + ": " + Safe(Text(info, "why_unusable")) + "\n";
+  }
+  std::cout << table.ToString() << reasons;
+  return {};
+}
+
+}  // namespace sysmem::ctl
