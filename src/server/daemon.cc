@@ -6,11 +6,14 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <future>
 #include <memory>
 #include <optional>
@@ -23,8 +26,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/errno_status.h"
+#include "base/escape.h"
 #include "base/listening_socket.h"
 #include "base/unique_fd.h"
+#include "core/effect.h"
 #include "heaps/memfd_heap.h"
 #include "heaps/reservation_gate.h"
 #include "server/engine.h"
@@ -82,6 +87,27 @@ absl::StatusOr<base::ListeningSocket> Listen(const Options& options) {
   return base::ListeningSocket::Bind(options.socket_path, options.socket_mode);
 }
 
+// As it is after the requirements were checked.
+uint64_t DescriptorLimit() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
+}
+
+// Half of what LimitsFor leaves for the daemon itself.
+uint32_t UnheardFor(uint64_t descriptor_limit) {
+  constexpr uint64_t kMostUseful = 1024;
+  return static_cast<uint32_t>(std::clamp<uint64_t>(descriptor_limit / 16, 1, kMostUseful));
+}
+
+// What a client brings about is a complaint when it is worth a warning; else it is for whoever
+// debugs the daemon.
+void LogForEngine(core::effect::Log::Level level, const PeerInfo& peer, const std::string& text) {
+  using Level = core::effect::Log::Level;
+  if (level == Level::kWarn || level == Level::kError) return ComplainAbout(peer, text);
+  spdlog::debug("client uid {} pid {}: {}", peer.uid, peer.pid, base::Escape(text));
+}
+
 class Daemon {
  public:
   explicit Daemon(const Options& options)
@@ -99,6 +125,7 @@ class Daemon {
   void OnSignal();
 
   const Options options_;
+  const uint64_t descriptor_limit_ = DescriptorLimit();
   heaps::ReservationGate gate_;
   base::UniqueFd ready_;
   base::UniqueFd signals_;
@@ -143,10 +170,13 @@ absl::Status Daemon::WatchSignals() {
 
 void Daemon::StartEngine() {
   EngineOptions engine_options;
+  engine_options.limits = LimitsFor(descriptor_limit_);
   engine_options.core.limits.page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   engine_options.heaps = {std::make_shared<heaps::MemfdHeap>(gate_)};
   engine_options.version = SYSMEM_VERSION_STRING;
   if (options_.admin_gid) engine_options.admin_gid = *options_.admin_gid;
+  engine_options.encode_session_end = transport::EncodeSessionEnd;
+  engine_options.log = LogForEngine;
   engine_ = std::make_unique<Engine>(std::move(engine_options), *loop_);
 }
 
@@ -157,6 +187,9 @@ absl::Status Daemon::ServeClients(base::ListeningSocket socket) {
   gateway_ = *std::move(gateway);
 
   ListenerOptions listener_options;
+  listener_options.unheard = UnheardFor(descriptor_limit_);
+  listener_options.unheard_per_uid =
+      std::min(listener_options.unheard_per_uid, listener_options.unheard);
   listener_options.on_hello = [this](PeerInfo peer, base::UniqueFd connection,
                                      const std::string& hello) {
     gateway_->OnHello(std::move(peer), std::move(connection), hello);

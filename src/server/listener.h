@@ -35,7 +35,7 @@ namespace sysmem::server {
 struct ListenerOptions {
   int64_t hello_ns = 5'000'000'000;  // what a busy machine needs, with much to spare
   uint32_t unheard_per_uid = 16;     // a program that starts all its clients at once
-  uint32_t unheard = 128;            // an eighth of the usual limit of descriptors
+  uint32_t unheard = 64;             // in all; a sixteenth of the usual limit of descriptors
   int64_t backoff_ns = 100'000'000;  // others may close something meanwhile
   // A connection has said hello, with this body. Its descriptor is non-blocking.
   std::function<void(PeerInfo peer, base::UniqueFd connection, const std::string& hello)> on_hello;

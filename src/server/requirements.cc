@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -172,9 +173,9 @@ Requirement CheckDescriptorLimit() {
     result.verdict = Verdict::kPoor;
     result.detail = Text(base::ErrnoStatus(errno, "ask for the limit of descriptors"));
   } else {
-    const rlim_t soft = std::exchange(limit.rlim_cur, limit.rlim_max);
-    const bool raised = ::setrlimit(RLIMIT_NOFILE, &limit) == 0;
-    const rlim_t usable = raised ? limit.rlim_max : soft;
+    const rlim_t before =
+        std::exchange(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, kMostDescriptors));
+    const rlim_t usable = ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
     result.verdict = usable >= kSensibleDescriptors ? Verdict::kMet : Verdict::kPoor;
     result.detail = absl::StrCat(usable, " descriptors");
   }

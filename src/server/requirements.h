@@ -7,7 +7,7 @@
 //   const std::vector<Requirement> found = CheckRequirements();
 //   if (!AllMet(found)) { std::cerr << Describe(found); return 1; }
 //
-// Thread-safe, but raising the limit of descriptors is for the whole process.
+// Thread-safe, but the limit of descriptors is the whole process's.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,12 @@ struct Requirement {
   std::string advice;  // what to do; empty when met
 };
 
-// Tries everything, in an order in which later ones build on earlier ones. Raises the soft limit of
-// descriptors to the hard one on the way. REQUIRES: SIGIO is ignored already.
+// The soft limit of descriptors is set to the hard one, but not above this: the daemon's other
+// limits follow it, and each session costs memory too (22 KiB when idle).
+inline constexpr uint64_t kMostDescriptors = 65536;
+
+// Tries everything, in an order in which later ones build on earlier ones, and sets the soft limit
+// of descriptors on the way. REQUIRES: SIGIO is ignored already.
 std::vector<Requirement> CheckRequirements();
 
 // None is missing; a poor one is none.
