@@ -221,7 +221,7 @@ void Daemon::OnSignal() {
     spdlog::error("a second signal: ending at once");
     ::_exit(kExitFailed);
   }
-  spdlog::info("{} from pid {}: ending", ::sigabbrev_np(static_cast<int>(signal.ssi_signo)),
+  spdlog::info("SIG{} from pid {}: ending", ::sigabbrev_np(static_cast<int>(signal.ssi_signo)),
                signal.ssi_pid);
   NotifyStopping();
   listener_.reset();

@@ -117,7 +117,7 @@ struct Arguments {
   std::array<std::optional<std::string>, kSettingCount> settings;
   std::optional<std::string> config;
   bool check_config = false;
-  std::optional<int> ready_fd;
+  std::optional<uint16_t> ready_fd;
   std::optional<uint64_t> test_shuffle_calls;
 };
 
@@ -138,8 +138,7 @@ std::optional<ParsedCommandLine> ParseArguments(int argc, const char* const* arg
   app.add_flag("--check-config", arguments.check_config, "Check all settings and exit");
   app.add_option("--ready-fd", arguments.ready_fd,
                  "Write one byte to this descriptor when clients can connect")
-      ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->type_name("N");
   app.add_option("--test-shuffle-calls", arguments.test_shuffle_calls)->group("");
   app.set_version_flag("--version", "sysmemd " SYSMEM_VERSION_STRING);
   try {

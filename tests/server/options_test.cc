@@ -166,6 +166,10 @@ TEST_F(OptionsTest, RefuseAnUnknownFlag) {
   EXPECT_THAT(Complaint({"--sokcet", "x"}), HasSubstr("--sokcet"));
 }
 
+TEST_F(OptionsTest, RefuseADescriptorThatCannotBe) {
+  EXPECT_THAT(Complaint({"--ready-fd", "-1"}), HasSubstr("--ready-fd"));
+}
+
 TEST_F(OptionsTest, KnowGroupsByName) {
   const group* const own = ::getgrgid(0);
   ASSERT_NE(own, nullptr);
