@@ -80,7 +80,7 @@ void Collection::State::On(const event::Duplicate& e) {
   if (!Obeys(*node, e.call,
              {{node->kind != NodeKind::kToken, "2.4", "", kForTokens},
               {!e.rights_mask, "2.5", "rights_attenuation_mask", kMissing},
-              {AnyUnusable({e.child}, tree_), "2.5", "token_request", kMissing},
+              {AnyUnusable({e.child}, tree_), "2.5", "token_handle", kMissing},
               {node->released, "2.5", "", kWasReleased}})) {
     return;
   }
@@ -105,7 +105,7 @@ void Collection::State::On(const event::DuplicateSync& e) {
               {node->released, "2.5", "", kWasReleased},
               {!e.rights_masks, "2.5", "rights_attenuation_masks", kMissing},
               {any_zero, "2.5", "rights_attenuation_masks", "must not hold 0"},
-              {unusable, "2.5", "tokens", "must be one new token for each mask"}})) {
+              {unusable, "2.5", "token_handles", "must be one new token for each mask"}})) {
     return;
   }
   if (!HasRoomFor(masks.size(), *node, e.call)) return;

@@ -111,13 +111,13 @@ TEST(CollectionTokens, NeedNewNumbersForTheirChildren) {
     h.MakeTokens(0);
     const CallId call =
         h.Say(event::Duplicate{.node = 1, .child = child, .rights_mask = kSameRights});
-    EXPECT_EQ(h.RefusedBy(call), "2.5 token_request") << child;
+    EXPECT_EQ(h.RefusedBy(call), "2.5 token_handle") << child;
   }
   Harness twice;
   twice.MakeTokens(0);
   EXPECT_EQ(twice.RefusedBy(twice.Say(event::DuplicateSync{
                 .node = 1, .children = {2, 2}, .rights_masks = std::vector<uint32_t>{1, 1}})),
-            "2.5 tokens");
+            "2.5 token_handles");
 }
 
 TEST(CollectionTokens, BecomeCollectionsInTheirPlace_CONV_2) {
