@@ -132,7 +132,10 @@ std::vector<std::shared_ptr<Session>> Engine::Internals::Sessions() const {
 
 std::vector<SessionInfo> Engine::Internals::EndedSessions() const {
   std::lock_guard lock(mutex_);
-  return {ended_.begin(), ended_.end()};
+  std::vector<SessionInfo> infos(ended_.begin(), ended_.end());
+  const int64_t now = EventLoop::NowNs();
+  for (SessionInfo& info : infos) info.ended_ago_ns = now - info.ended_ns;
+  return infos;
 }
 
 bool Engine::Internals::MaySeeAll(const PeerInfo& peer) const {

@@ -12,8 +12,8 @@ IncomingDescriptors::IncomingDescriptors(std::shared_ptr<base::UniqueFd> channel
                                          size_t max_waiting)
     : channel_(std::move(channel)), closer_(closer), max_waiting_(max_waiting) {}
 
-std::optional<ForeignFd> IncomingDescriptors::Claim(
-    DescriptorNumber number, std::optional<SessionEnd>& end) {
+std::optional<ForeignFd> IncomingDescriptors::Claim(DescriptorNumber number,
+                                                    std::optional<SessionEnd>& end) {
   auto found = waiting_.find(number);
   if (found == waiting_.end()) {
     end = Drain();

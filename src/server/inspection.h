@@ -62,7 +62,7 @@ struct StatusInfo {
   uint64_t descriptors_open = 0;
   uint64_t descriptors_limit = 0;
   uint64_t resident_bytes = 0;
-  uint64_t calls_pending = 0;  // held or waiting
+  uint64_t calls_pending = 0;    // held or waiting
   bool sees_everything = false;  // the one who asks; the figures cover everything all the same
   std::vector<NamedLimit> limits;
 };
@@ -113,6 +113,8 @@ struct SessionInfo {
   uint64_t calls_held = 0;
   uint64_t next_number = 0;
   int64_t age_ns = 0;
+  int64_t ended_ns = 0;               // CLOCK_MONOTONIC of its end; 0 while open
+  int64_t ended_ago_ns = 0;           // counted when it is asked for
   std::string end_reason;             // name of the reason, empty while open: "SEQUENCE_GAP"
   std::string end_message;            // one sentence
   std::vector<uint64_t> collections;  // ids of collections in which it holds or held nodes

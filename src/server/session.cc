@@ -203,11 +203,15 @@ void Session::Impl::EndTurn(const SessionEnd& end) {
   }
   for (auto& [number, arrived] : held) arrived.port->Abort(text);
   SessionInfo last = Describe();
+  last.ended_ns = EventLoop::NowNs();
   for (NodeRef& ref : table_.TakeAll()) {
     if (ref.host) ref.host->PostClose(ref.node, absl::StrCat("its session ended: ", text), {});
   }
   handle_count_ = 0;
   waits_.clear();
+  // What the client sent and nobody read is taken out first: a socket closed with unread data
+  // resets, and the client would miss the reason above.
+  engine_.closer.CloseConnection(base::Dup(*channel_));
   ::shutdown(channel_->get(), SHUT_RDWR);
   ::shutdown(wire_.get(), SHUT_RDWR);
   last.collections.assign(collections_.begin(), collections_.end());

@@ -91,7 +91,7 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectStatus&) {
       [this, self = session_.shared_from_this(), slot](std::vector<CollectionDetail> details) {
         StatusInfo status;
         status.version = engine_.options.version;
-    status.sees_everything = engine_.MaySeeAll(peer);
+        status.sees_everything = engine_.MaySeeAll(peer);
         status.pid = ::getpid();
         status.uid = engine_.daemon_uid;
         status.uptime_ns = EventLoop::NowNs() - engine_.started_ns;

@@ -52,7 +52,10 @@ void Encode(const SessionInfo& from, sysmem2::SessionInfo* to) {
   to->set_calls_held(from.calls_held);
   to->set_next_number(from.next_number);
   to->set_age_ns(from.age_ns);
-  if (!from.open) EncodeEnd(from, to->mutable_ended());
+  if (!from.open) {
+    EncodeEnd(from, to->mutable_ended());
+    to->set_ended_ago_ns(from.ended_ago_ns);
+  }
   to->mutable_buffer_collection_ids()->Add(from.collections.begin(), from.collections.end());
 }
 
