@@ -2,6 +2,7 @@
 #include "server/transport/grpc_server.h"
 
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/stubs/logging.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_posix.h>
 
@@ -45,6 +46,9 @@ void Configure(grpc::ServerBuilder& builder) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(CallTarget target) {
+  // Protobuf writes a line to stderr for every string that is no UTF-8. Whoever sends one is told
+  // in the reply; nobody is to fill the daemon's log.
+  google::protobuf::SetLogHandler(nullptr);
   std::unique_ptr<GrpcServer> started(new GrpcServer(std::move(target)));
   if (!started->server_) return absl::InternalError("gRPC does not start its server");
   return started;
