@@ -91,7 +91,24 @@ void Collection::State::BecomeOrphan(Node& node) {
   node.weak = true;
   strength_changed_ = true;
   LogStep(Describe(node) + " was released and closed");
+  const NodeId id = node.id;
   Attempt();
+  DropSpentOrphans(id);
+}
+
+// An orphan that said nothing and has nothing below it takes part in nothing any more. A collection
+// that lives long would else fill up with them. Groups count their children by index, and other
+// failure modes make a domain that ZERO-1 counts: those stay.
+void Collection::State::DropSpentOrphans(NodeId id) {
+  while (const Node* node = tree_.Find(id)) {
+    const bool spent = !node->connected && !node->constraints_set && node->children.empty() &&
+                       node->kind != NodeKind::kGroup &&
+                       node->failure_mode == FailureMode::kPropagate && id != tree_.root();
+    if (!spent || tree_.Get(node->parent).kind == NodeKind::kGroup) return;
+    const NodeId parent = node->parent;
+    tree_.RemoveSubtree(id);
+    id = parent;
+  }
 }
 
 void Collection::State::LoseClient(const Node& node, const std::string& why) {

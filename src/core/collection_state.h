@@ -72,6 +72,7 @@ class Collection::State {
   void On(const event::Tick& e);
 
   void BecomeOrphan(Node& node);
+  void DropSpentOrphans(NodeId id);
   void LoseClient(const Node& node, const std::string& why);
   // Logs, remembers and carries out the failure of the sub-tree `top`.
   void FailSubtree(NodeId top, const Failure& why, Level level);
