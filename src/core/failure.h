@@ -82,10 +82,11 @@ class [[nodiscard]] Result {
   // REQUIRES: ok()
   const T& value() const& { return std::get<T>(state_); }
   T& value() & { return std::get<T>(state_); }
-  T&& value() && { return std::get<T>(std::move(state_)); }
+  // By value, so that `for (x : F().value())` has something to hold on to.
+  T value() && { return std::get<T>(std::move(state_)); }
   // REQUIRES: !ok()
   const E& failure() const& { return std::get<E>(state_); }
-  E&& failure() && { return std::get<E>(std::move(state_)); }
+  E failure() && { return std::get<E>(std::move(state_)); }
 
  private:
   std::variant<T, E> state_;
