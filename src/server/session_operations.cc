@@ -338,6 +338,13 @@ void Session::Impl::Do(const CallSlot& slot, op::Import& what) {
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::Malformed& what) {
+  for (const DescriptorNumber number : what.used_up) {
+    std::optional<SessionEnd> end;
+    incoming_.Claim(number, end);  // and closed at once
+    if (!end) continue;
+    session_.End(std::move(*end));
+    break;
+  }
   slot.Resolve(OperationResult(std::move(what.why)));
 }
 

@@ -18,6 +18,7 @@
 #include "base/handle_channel.h"
 #include "base/unix_socket.h"
 #include "server/transport/hello.h"
+#include "sysmem2/allocator.pb.h"
 #include "sysmem2/inspect.pb.h"
 #include "sysmem2/session.pb.h"
 #include "tests/server/transport/raw_client.h"
@@ -190,6 +191,29 @@ TEST_F(GatewayTest, AnswersAMalformedBodyInItsPlaceAndGoesOn) {
   auto good = client.calls->Start("Session.Ping", Ping(3));
   ASSERT_TRUE(good->Wait().ok());
   EXPECT_EQ(Decode<sysmem2::Ack>(good->response()).order(), 3u);
+}
+
+// 64 descriptors may wait to be named; those that a refused message named do not wait.
+TEST_F(GatewayTest, LetsARefusedMessageUseUpTheDescriptorsItNames) {
+  Start();
+  Client client = Connect();
+  for (uint64_t i = 1; i <= 200; ++i) {
+    auto pair = std::move(base::SocketPair(SOCK_STREAM)).value();
+    std::vector<base::UniqueFd> sent;
+    sent.push_back(std::move(pair.first));
+    ASSERT_TRUE(
+        base::SendHandleMessage(client.channel, base::DescriptorsMessage(i, std::move(sent))).ok());
+    sysmem2::GetVmoInfoRequest request;
+    request.set_number(i);
+    request.set_vmo(i);
+    auto call = client.calls->Start("Allocator.GetVmoInfo", request.SerializeAsString());
+    ASSERT_TRUE(call->Wait().ok()) << i;
+    EXPECT_EQ(Decode<sysmem2::GetVmoInfoReply>(call->response()).failure().outcome(),
+              sysmem2::OUTCOME_UNIMPLEMENTED);
+    // The daemon's copy is closed, and with it the last one: hang-up.
+    auto closed = base::WaitReadable(pair.second, sysmem::testing::kPatience);
+    ASSERT_TRUE(closed.ok() && *closed) << i;
+  }
 }
 
 // Held behind a hole in the numbers, and parked for buffers.
