@@ -77,7 +77,8 @@ Result<Token> Decoder::StartCollection() {
     Result<UniqueFd> token = root->DuplicateExported(SYSMEM_RIGHTS_WITHOUT_WRITE);
     if (!token.ok()) return token.failure();
     if (Result<void> sent = link->Send({.kind = LinkKind::kToken}, token->get()); !sent.ok()) {
-      return sent.failure();
+      if (sent.failure().system_errno != EPIPE) return sent.failure();
+      return OthersLeft("the " + link->peer() + " has gone before it was given its token");
     }
   }
   if (Result<void> paused = PauseIfTold(options_, Stage::kTokenHeld); !paused.ok()) {

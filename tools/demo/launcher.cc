@@ -199,7 +199,9 @@ void Launcher::ExplainFailure(const Crew& crew) {
     if (crew.was_deaf(role)) {
       say("the " + RoleName(role) + " did not notice, and was killed");
     } else if (!record_.of(role).event.empty()) {
-      say("the " + RoleName(role) + " was told \"" + record_.of(role).event + "\" and left");
+      say("the " + RoleName(role) + " heard of it from the daemon, and left");
+    } else if (crew.ending_of(role)->code == kExitOthersLeft) {
+      say("the " + RoleName(role) + " saw it go, and left");
     } else if (!crew.ending_of(role)->is_clean()) {
       say("the " + RoleName(role) + " " + Describe(*crew.ending_of(role)));
     }

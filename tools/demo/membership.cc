@@ -73,6 +73,8 @@ Result<void> Membership::Dispatch() {
 }
 
 Failure Membership::AskWhatHappened(const std::string& what_was_seen) {
+  // Without a part in anything there is nothing that the daemon could tell.
+  if (!collection_ && !loss()) return OthersLeft(what_was_seen);
   const auto enough = std::chrono::steady_clock::now() + kNewsMayTake;
   while (!loss() && std::chrono::steady_clock::now() < enough) {
     if (Result<size_t> ran = client_->Dispatch(Deadline(enough)); !ran.ok()) Lost(ran.failure());
