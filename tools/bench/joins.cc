@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/bench/joins.h"
+
+#include <chrono>
+#include <utility>
+
+#include "tools/demo/sentence.h"
+
+namespace sysmem::bench {
+namespace {
+
+using std::chrono_literals::operator""s;
+
+Constraints Wanted(uint32_t min_buffer_count) {
+  Constraints constraints;
+  constraints.usage.emplace();
+  constraints.usage->cpu = SYSMEM_CPU_USAGE_READ | SYSMEM_CPU_USAGE_WRITE;
+  constraints.min_buffer_count = min_buffer_count;
+  constraints.memory.emplace();
+  constraints.memory->min_size_bytes = kBufferBytes;
+  return constraints;
+}
+
+class Stopwatch {
+ public:
+  int64_t ns() const {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() -
+                                                                start_)
+        .count();
+  }
+
+ private:
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// Joins with `token`, on the clock, and checks what came.
+Result<int64_t> TimedJoin(Token token, const Constraints& constraints, Result<Joined>& joined) {
+  const Stopwatch watch;
+  joined = std::move(token).Join(constraints, 10s);
+  const int64_t ns = watch.ns();
+  if (!joined.ok()) return joined.failure();
+  if (joined->buffers.count() != kBuffers) return demo::Sentence("not five buffers");
+  return ns;
+}
+
+}  // namespace
+
+Result<std::vector<int64_t>> MeasureRoundtrips(Client& client, unsigned count) {
+  std::vector<int64_t> durations;
+  for (unsigned i = 0; i < count; ++i) {
+    const Stopwatch watch;
+    Result<void> done = client.Roundtrip(10s);
+    durations.push_back(watch.ns());
+    if (!done.ok()) return done.failure();
+  }
+  return durations;
+}
+
+Result<Joiner> Joiner::Prepare(Client& client) {
+  Result<Token> token = client.CreateToken();
+  if (!token.ok()) return token.failure();
+  Result<Joined> joined = (*std::move(token)).Join(Wanted(kBuffers), 10s);
+  if (!joined.ok()) return joined.failure();
+  return Joiner(client, std::move(joined->collection), std::move(joined->buffers));
+}
+
+Result<std::vector<int64_t>> Joiner::Measure(unsigned count) {
+  std::vector<int64_t> durations;
+  for (unsigned i = 0; i < count; ++i) {
+    Result<Token> token = collection_.AttachToken();
+    if (!token.ok()) return token.failure();
+    Result<void> made = token->Sync(10s);
+    if (!made.ok()) return made.failure();
+    Result<Joined> joined = demo::Sentence("not joined yet");
+    Result<int64_t> ns = TimedJoin(*std::move(token), Wanted(0), joined);
+    if (!ns.ok()) return ns.failure();
+    durations.push_back(*ns);
+    // Unclean, so that its place in the tree is free at once.
+    std::move(joined->collection).Close();
+    Result<void> gone = client_->Roundtrip(10s);
+    if (!gone.ok()) return gone.failure();
+  }
+  return durations;
+}
+
+Result<std::vector<int64_t>> MeasureAllocations(Client& client, unsigned count) {
+  std::vector<int64_t> durations;
+  for (unsigned i = 0; i < count; ++i) {
+    Result<Token> token = client.CreateToken();
+    if (!token.ok()) return token.failure();
+    Result<void> made = token->Sync(10s);
+    if (!made.ok()) return made.failure();
+    Result<Joined> joined = demo::Sentence("not joined yet");
+    Result<int64_t> ns = TimedJoin(*std::move(token), Wanted(kBuffers), joined);
+    if (!ns.ok()) return ns.failure();
+    durations.push_back(*ns);
+    joined = demo::Sentence("left");
+    Result<void> gone = client.Roundtrip(10s);
+    if (!gone.ok()) return gone.failure();
+  }
+  return durations;
+}
+
+}  // namespace sysmem::bench
