@@ -35,6 +35,7 @@ libswscale-dev          the demo converts frames for its contact sheet
 ffmpeg                  makes the clip that the demo plays when it is given none
 '
 packages_test='
+scdoc                   makes the man pages
 libgtest-dev            tests
 libgmock-dev            matchers in tests
 clang-format            the format of the sources, a test

@@ -18,6 +18,7 @@ int Complain(const Failure& failure) {
 
 int Main(int argc, char** argv) {
   CLI::App app{"Looks into a running sysmemd: who shares which memory, and why."};
+  app.name("sysmemctl");
   app.set_version_flag("--version", "sysmemctl " SYSMEM_VERSION_STRING);
   app.require_subcommand(1);
   app.fallthrough();
