@@ -181,6 +181,7 @@ bool Connection::Await(PendingCall& call, grpc::CompletionQueue& queue, int64_t 
 bool Connection::Abandon(const std::shared_ptr<PendingCall>& call,
                          std::shared_ptr<grpc::CompletionQueue> queue,
                          std::function<void(sysmem2::OperationResult)> late) {
+  Attend();  // as in Start
   const bool delivered = Locked([&] {
     if (call->delivered) return true;
     call->on_delivered = [this, raw = call.get(), late = std::move(late)] {
@@ -211,6 +212,7 @@ Outcome<sysmem2::OperationResult> Connection::FinishCall(PendingCall& call) {
 
 Outcome<uint64_t> Connection::Start(OperationRequest request, OnDone done) {
   if (auto dead = Dead()) return *std::move(dead);
+  Attend();  // a reply cannot be delivered before those that lie in the lazy queue
   auto call = std::make_shared<PendingCall>();
   call->on_delivered = [this, raw = call.get(), done = std::move(done)] { done(FinishCall(*raw)); };
   const std::lock_guard lock(send_mutex_);

@@ -67,6 +67,7 @@ std::optional<Failure> Connection::Dead() const {
 
 void Connection::Close(int64_t deadline_ns) {
   if (IsForkedCopy()) return;  // everything stays as the parent left it
+  TakeIn();                    // the session may have ended already
   if (!Dead() && PollTimeout(deadline_ns) != 0) static_cast<void>(Roundtrip(deadline_ns));
   MarkEnded(Disconnected("the program has closed the session"));
   events_.Stop();

@@ -148,7 +148,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void NotifyWaiters() { changed_.notify_all(); }
   // Runs `expired` (under no lock) on the thread "sysmem-replies" when the deadline has passed.
   void AddTimer(int64_t deadline_ns, Callback expired);
-  // From now on replies and events are taken in although no thread of the program calls.
+  // From now on replies are taken in although no thread of the program calls.
   void Attend();
 
  private:

@@ -41,6 +41,7 @@ void Connection::Attend() {
     const std::lock_guard lock(send_mutex_);
     if (attended_.exchange(true)) return;
   }
+  while (lazy_calls_ > 0 && PollLazy(0)) continue;
   if (lazy_calls_ == 0) return;
   replies_.Adopt(lazy_queue_, [this] { return lazy_calls_ == 0; });
 }

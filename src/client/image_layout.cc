@@ -111,9 +111,9 @@ uint32_t SmallestStride(const sysmem_image_settings& image, const Format& format
   return bytes > image.max_bytes_per_row || bytes > UINT32_MAX ? 0 : static_cast<uint32_t>(bytes);
 }
 
-// Plane 0 ends at rows * stride; what follows depends on the format. Products of two 32-bit numbers
-// and their half again fit 64 bits.
-sysmem_image_layout PlanesOf(const Format& format, uint32_t stride, uint32_t height) {
+// Plane 0 ends at rows * stride; what follows depends on the format. Nothing if the size overflows.
+std::optional<sysmem_image_layout> PlanesOf(const Format& format, uint32_t stride,
+                                            uint32_t height) {
   const uint64_t luma = uint64_t{stride} * height;
   const uint32_t half_rows = height / 2;
   sysmem_image_layout layout{};
@@ -121,7 +121,7 @@ sysmem_image_layout PlanesOf(const Format& format, uint32_t stride, uint32_t hei
   layout.planes[0] = {0, stride, height};
   layout.size_bytes = luma;
   if (format.chroma == Chroma::kNone) return layout;
-  layout.size_bytes = luma + luma / 2;
+  if (__builtin_add_overflow(luma, luma / 2, &layout.size_bytes)) return std::nullopt;
   if (format.chroma == Chroma::kMixedWithLuma) {
     layout.planes[0].row_count = height + half_rows;
   } else if (format.chroma == Chroma::kInterleaved) {
@@ -154,15 +154,14 @@ sysmem_status sysmem_settings_image_layout(const struct sysmem_settings* setting
   if (stride == 0) {
     return Report(InvalidArgument("width", "no stride for it keeps to max_bytes_per_row"), failure);
   }
-  const sysmem_image_layout planes = PlanesOf(*format, stride, height);
-  if (planes.size_bytes > settings->size_bytes) {
+  const auto planes = PlanesOf(*format, stride, height);
+  if (!planes || planes->size_bytes > settings->size_bytes) {
     return Report(
-        InvalidArgument(
-            "size", Words({width, height}) + " takes " + std::to_string(planes.size_bytes) +
-                        " bytes, more than the buffer's " + std::to_string(settings->size_bytes)),
+        InvalidArgument("size", Words({width, height}) + " takes more than the " +
+                                    std::to_string(settings->size_bytes) + " bytes of a buffer"),
         failure);
   }
-  *layout = planes;
+  *layout = *planes;
   return SYSMEM_OK;
 }
 

@@ -162,7 +162,7 @@ sysmem_status ExportNode(sysmem_node* node, int64_t deadline_ns, int* fd,
     const bool left = connection.Locked([&] { return state->left; });
     const uint64_t handle = left ? connection.NewHandle() : state->handle;
     ImportQuietly(connection, handle, std::move(*exported));
-    if (left) GiveBack(connection, handle);
+    left ? GiveBack(connection, handle) : connection.Flush();
   };
   auto result = CallOn(node, {.deadline_ns = deadline_ns, .late = late},
                        [](sysmem2::Operation& operation, uint64_t handle) {
