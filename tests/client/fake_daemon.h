@@ -101,7 +101,7 @@ class FakeDaemon {
   sysmem2::Hello hello_;
   base::UniqueFd channel_;
   base::UniqueFd call_channel_;  // another descriptor of gRPC's socket
-  std::deque<Call> calls_;  // not yet taken, by number
+  std::deque<Call> calls_;       // not yet taken, by number
   uint64_t next_number_ = 1;
   bool answers_ = false;
   Answer answer_;
