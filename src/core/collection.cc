@@ -106,6 +106,7 @@ void Collection::State::DropSpentOrphans(NodeId id) {
                        node->failure_mode == FailureMode::kPropagate && id != tree_.root();
     if (!spent || tree_.Get(node->parent).kind == NodeKind::kGroup) return;
     const NodeId parent = node->parent;
+    effects_.push_back(effect::NodeClosed{id, "released and not needed any more"});
     tree_.RemoveSubtree(id);
     id = parent;
   }

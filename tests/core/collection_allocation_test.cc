@@ -45,7 +45,7 @@ TEST(CollectionAllocation, AnswersEveryWaitInOrderAndBreadthFirst_DEL_1_2_7) {
   const CallId first = h.Say(event::Wait{.node = 1});
   const CallId second = h.Say(event::Wait{.node = 1});
   EXPECT_TRUE(h.Pending(first));
-  EXPECT_EQ(h.Look(1)->pending_waits, 2u);
+  EXPECT_EQ(h.Look(1).pending_waits, 2u);
   const size_t before = h.all().size();
   h.FinishAllocation();
   std::vector<CallId> answered;
@@ -58,8 +58,8 @@ TEST(CollectionAllocation, AnswersEveryWaitInOrderAndBreadthFirst_DEL_1_2_7) {
   EXPECT_EQ(h.GrantOf(first), h.GrantOf(child)) << "identical settings for all (RES-7)";
   EXPECT_EQ(h.GrantOf(first)->buffer_collection_id, Harness::kId);
   EXPECT_EQ(h.Look().state, CollectionState::kAllocated);
-  EXPECT_TRUE(h.Look(1)->allocated);
-  EXPECT_EQ(h.Look(1)->pending_waits, 0u);
+  EXPECT_TRUE(h.Look(1).allocated);
+  EXPECT_EQ(h.Look(1).pending_waits, 0u);
 }
 
 TEST(CollectionAllocation, AnswersLaterWaitsAndChecksAtOnce_DEL_6) {
@@ -189,7 +189,7 @@ TEST(CollectionAllocation, GoesOnWithoutAReleasedToken_row_2_CONV_7) {
   h.BindAndConstrain(1, Camping(1));
   h.ReleaseAndClose(2);
   EXPECT_EQ(h.Count<effect::Allocate>(), 1u);
-  EXPECT_FALSE(h.Look(2)->connected);
+  EXPECT_FALSE(h.IsConnected(2));
 }
 
 TEST(CollectionAllocation, CarriesTheNameOfTheMoment_NAME_1_BUF_2) {

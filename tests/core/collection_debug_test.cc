@@ -49,7 +49,7 @@ TEST(CollectionDebugInfo, NeedsNoId_DBG_2) {
   h.Say(event::Bind{.node = 2});
   for (NodeId node : Ids{1, 2}) {
     EXPECT_TRUE(h.Succeeded(h.Say(event::SetDebugClientInfo{.node = node, .name = "foo"})));
-    EXPECT_EQ(h.Look(node)->debug, (DebugInfo{"foo", 0}));
+    EXPECT_EQ(h.Look(node).debug, (DebugInfo{"foo", 0}));
     EXPECT_TRUE(h.Succeeded(h.Say(event::Sync{.node = node})));
   }
 }
@@ -60,9 +60,9 @@ TEST(CollectionDebugInfo, KeepsTheEarlierNameInBracketsAndPassesToLaterChildren_
   h.Say(event::Duplicate{.node = 1, .child = 2, .rights_mask = kSameRights});
   h.Say(event::SetDebugClientInfo{.node = 1, .name = "client", .id = 2});
   h.Say(event::Duplicate{.node = 1, .child = 3, .rights_mask = kSameRights});
-  EXPECT_EQ(h.Look(1)->debug, (DebugInfo{"client (was allocator)", 2}));
-  EXPECT_EQ(h.Look(2)->debug, (DebugInfo{"allocator", 1}));
-  EXPECT_EQ(h.Look(3)->debug, (DebugInfo{"client (was allocator)", 2}));
+  EXPECT_EQ(h.Look(1).debug, (DebugInfo{"client (was allocator)", 2}));
+  EXPECT_EQ(h.Look(2).debug, (DebugInfo{"allocator", 1}));
+  EXPECT_EQ(h.Look(3).debug, (DebugInfo{"client (was allocator)", 2}));
 }
 
 TEST(CollectionDebugInfo, IsCutAtTheLimitWhereverItComesFrom_DBG_2) {
@@ -70,11 +70,11 @@ TEST(CollectionDebugInfo, IsCutAtTheLimitWhereverItComesFrom_DBG_2) {
   settings->limits.debug_name_bytes = 8;
   Harness h(settings);
   h.Say(event::CreateRoot{.node = 1, .debug = {"0123456789", 1}});
-  EXPECT_EQ(h.Look(1)->debug.name, "01234567");
+  EXPECT_EQ(h.Look(1).debug.name, "01234567");
   h.Say(event::SetDebugClientInfo{.node = 1, .name = "x"});
-  EXPECT_EQ(h.Look(1)->debug.name, "x (was 0");
+  EXPECT_EQ(h.Look(1).debug.name, "x (was 0");
   h.Say(event::Bind{.node = 1, .allocator_debug = DebugInfo{"abcdefghij", 1}});
-  EXPECT_EQ(h.Look(1)->debug.name, "abcdefgh");
+  EXPECT_EQ(h.Look(1).debug.name, "abcdefgh");
 }
 
 // DBG-1 of the conformance cases: verbose logging changes nothing but the log.

@@ -11,6 +11,8 @@
 // heap is played by FinishAllocation and RefuseAllocation.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -176,11 +178,12 @@ class Harness {
 
   bool IsConnected(NodeId node) const { return collection_.IsConnected(node); }
   Snapshot Look() const { return collection_.TakeSnapshot(); }
-  std::optional<NodeSnapshot> Look(NodeId node) const {
+  NodeSnapshot Look(NodeId node) const {
     for (const NodeSnapshot& one : Look().nodes) {
       if (one.id == node) return one;
     }
-    return std::nullopt;
+    ADD_FAILURE() << "there is no node " << node;
+    return NodeSnapshot{};
   }
   const Effects& all() const { return all_; }
 

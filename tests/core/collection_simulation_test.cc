@@ -44,7 +44,8 @@ class Checker {
   }
 
   void Saw(const Effects& effects, const Collection& collection) {
-    closed_now_ = false;
+    connected_closed_now_ = false;
+    ends_now_ = false;
     refused_now_ = false;
     const bool was_over = finished_;
     for (size_t i = 0; i < effects.size(); ++i) {
@@ -110,7 +111,10 @@ class Checker {
   }
 
   void Check(const effect::NodeClosed& e) {
-    closed_now_ = true;
+    const auto before = std::find_if(now_.nodes.begin(), now_.nodes.end(),
+                                     [&e](const NodeSnapshot& node) { return node.id == e.node; });
+    // A node whose client is gone may go by itself; any other takes its domain along.
+    connected_closed_now_ |= before != now_.nodes.end() && before->connected && !before->released;
     EXPECT_TRUE(parents_.count(e.node)) << "closed a node that never was: " << e.node;
     EXPECT_TRUE(closed_.insert(e.node).second) << "closed node " << e.node << " twice";
     for (const auto& [child, parent] : parents_) {
@@ -143,6 +147,7 @@ class Checker {
     EXPECT_FALSE(finished_) << "finished twice";
     EXPECT_FALSE(under_way_ || has_buffers_) << "finished with buffers";
     finished_ = true;
+    ends_now_ = true;
   }
 
   void CheckState(const Collection& collection) {
@@ -153,7 +158,7 @@ class Checker {
     for (CallId call : unanswered_) EXPECT_TRUE(waits_.count(call)) << "call " << call;
     EXPECT_EQ(unanswered_.size(), waits_.size());
     // Without dispensable and attached nodes a collection is one failure domain.
-    if (closed_now_ || refused_now_) {
+    if (connected_closed_now_ || refused_now_) {
       EXPECT_TRUE(snapshot.nodes.empty()) << "half a domain fell";
     }
     const bool over = snapshot.nodes.empty() && (!parents_.empty() || ended_from_outside_);
@@ -202,7 +207,7 @@ class Checker {
       EXPECT_TRUE(node.ready || !allocates_now_) << "allocated without node " << node.id;
     }
     allocates_now_ = false;
-    tally_->normal_ends += finished_ && closed_now_ && !snapshot.failure;
+    tally_->normal_ends += ends_now_ && !snapshot.failure;
   }
 
   Tally* tally_;
@@ -218,7 +223,8 @@ class Checker {
   bool has_buffers_ = false;
   bool dropped_while_allocated_ = false;
   bool allocates_now_ = false;
-  bool closed_now_ = false;
+  bool connected_closed_now_ = false;
+  bool ends_now_ = false;
   bool refused_now_ = false;
   bool ended_from_outside_ = false;
   bool finished_ = false;
