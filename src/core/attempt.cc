@@ -2,6 +2,10 @@
 #include "core/attempt.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "core/existing_buffers.h"
 
 namespace sysmem::core {
 namespace {
@@ -61,6 +65,22 @@ Result<Agreement> FindAgreement(const NodeTree& tree, const std::vector<NodeId>&
   Result<Plan> plan = Negotiate(ParticipantsAmong(tree, pruned), settings);
   if (!plan.ok()) return std::move(plan).failure();
   return Agreement{std::move(plan).value(), pruned};
+}
+
+std::vector<NodeId> AllocatedNodes(const NodeTree& tree) {
+  return tree.BreadthFirst(tree.root(), [](const Node& node) { return node.allocated; });
+}
+
+Result<Agreement> FindLateAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
+                                    const Plan& existing, const Settings& settings) {
+  std::vector<Participant> participants = ParticipantsAmong(tree, AllocatedNodes(tree));
+  std::vector<Participant> newcomers = ParticipantsAmong(tree, pruned);
+  participants.insert(participants.end(), std::make_move_iterator(newcomers.begin()),
+                      std::make_move_iterator(newcomers.end()));
+  if (std::optional<Failure> no = WhyNotServed(participants, existing, settings)) {
+    return *std::move(no);
+  }
+  return Agreement{existing, pruned};
 }
 
 }  // namespace sysmem::core

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// When there is something to allocate, and for whom (server-behaviour.md 3.2 to 3.5).
+// When there is something to allocate, and for whom (server-behaviour.md 3.2 to 3.7).
 //
 //   for (NodeId top : EligibleSubtrees(tree)) {
 //     std::vector<NodeId> pruned = PrunedSubtree(tree, top);
 //     if (!AllReady(tree, pruned)) continue;
 //     Result<Agreement> agreed = FindAgreement(tree, pruned, settings);
+//     // or, once there are buffers: FindLateAgreement(tree, pruned, plan_of_the_buffers, settings)
 //     ...
 //   }
 //
@@ -53,5 +54,15 @@ struct Agreement {
 // REQUIRES: `pruned` comes from PrunedSubtree and is AllReady.
 Result<Agreement> FindAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
                                 const Settings& settings);
+
+// LATE-1 a: the nodes that take part already, breadth-first. Orphans among them still do.
+// REQUIRES: the root is allocated.
+std::vector<NodeId> AllocatedNodes(const NodeTree& tree);
+
+// 3.7: as FindAgreement for a sub-tree that comes when the buffers of `existing` are there. It must
+// make do with these: the plan agreed on is `existing`, or there is none.
+// REQUIRES: as FindAgreement; the root is allocated.
+Result<Agreement> FindLateAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
+                                    const Plan& existing, const Settings& settings);
 
 }  // namespace sysmem::core

@@ -163,10 +163,11 @@ OrRejection<BufferSizes> SizeBuffers(const SanitisedMemory& memory,
       no.format = format->format;
       return no;
     }
-    if (image.value() > size_bytes && image.value() > memory.max_size_bytes) {
+    const uint64_t max_size_bytes = std::min(memory.max_size_bytes, memory.existing_size_bytes);
+    if (image.value() > size_bytes && image.value() > max_size_bytes) {
       Rejection no =
           TooLarge("an image takes " + std::to_string(image.value()) +
-                       " bytes, more than max_size_bytes " + std::to_string(memory.max_size_bytes),
+                       " bytes, more than max_size_bytes " + std::to_string(max_size_bytes),
                    {MemoryPath("max_size_bytes")}, {ImagePath("bytes_per_row_divisor")});
       no.format = format->format;
       return no;

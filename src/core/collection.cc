@@ -177,7 +177,13 @@ void Collection::State::CloseDomainsWithoutClients() {
 void Collection::State::CheckStrongNodes() {
   if (!std::exchange(strength_changed_, false)) return;
   if (tree_.empty() || under_way_ || tree_.CountStrong() > 0) return;
-  if (result_) return DropBuffers();
+  if (result_) {
+    DropBuffers();
+    // The failure of an attached sub-tree leaves orphans standing (ZERO-3). Only the end of the
+    // buffers would end them, and nobody is there any more to see the difference.
+    if (tree_.Count(tree_.root()).connected == 0) CloseDomainsWithoutClients();
+    return;
+  }
   FailSubtree(tree_.root(),
               WithRule("WEAK-3", "only weak nodes are left, and nothing was allocated"),
               Level::kWarn);
@@ -214,9 +220,16 @@ bool Collection::State::AttemptSubtree(NodeId top) {
   const std::vector<NodeId> pruned = PrunedSubtree(tree_, top);
   if (!AllReady(tree_, pruned)) return false;
   if (verbose_) LogParticipants(pruned);
-  Result<Agreement> agreement = FindAgreement(tree_, pruned, *settings_);
+  Result<Agreement> agreement = result_
+                                    ? FindLateAgreement(tree_, pruned, *result_, *settings_)
+                                    : FindAgreement(tree_, pruned, *settings_);
   if (!agreement.ok()) {
     DeliverFailure(top, agreement.failure());
+    return true;
+  }
+  if (result_) {  // LATE-3
+    LogStep(Describe(tree_.Get(top)) + " and who is below it get the buffers there are");
+    DeliverSuccess(agreement.value().visible);
     return true;
   }
   StartAllocation(std::move(agreement).value());

@@ -186,6 +186,26 @@ void Collection::State::On(const event::Check& e) {
   Answer(e.call, pending);
 }
 
+void Collection::State::On(const event::AttachToken& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{node->kind != NodeKind::kCollection, "2.4", "", kForCollections},
+              {!e.rights_mask, "2.7", "rights_attenuation_mask", kMissing},
+              {AnyUnusable({e.child}, tree_), "2.7", "token_handle", kMissing},
+              {node->released, "2.7", "", kWasReleased},
+              {e.rights_mask == 0u, "2.7", "rights_attenuation_mask", "must not be 0"},
+              {node->weak, "WEAK-6", "", "is weak and cannot bring others in"}})) {
+    return;
+  }
+  if (!HasRoomFor(1, *node, e.call)) return;
+  Answer(e.call, Nothing{});
+  Node& child = tree_.AddChild(node->id, e.child, *e.rights_mask);
+  child.failure_mode = FailureMode::kDoNotPropagate;
+  child.debug = Attached(node->debug, settings_->limits.debug_name_bytes);
+  LogStep(Describe(child) + " was attached to node " + std::to_string(node->id));
+}
+
 // --- Every kind of node (2.4)
 
 void Collection::State::On(const event::Sync& e) {

@@ -64,7 +64,7 @@ void Collection::State::DeliverFailure(NodeId top, const Failure& why) {
   Log(Level::kError, "no allocation, " + std::string(ErrorName(why.error)) + ", rule " + why.rule +
                          ", field \"" + why.field + "\": " + why.message + Culprits(why));
   for (NodeId id : tree_.BreadthFirst(top)) AnswerWaits(tree_.Get(id), why);
-  FailSubtree(top, why, Level::kWarn);
+  FailSubtree(top, why, top == tree_.root() ? Level::kWarn : Level::kInfo);
 }
 
 Grant Collection::State::GrantFor(const Node& node) const {

@@ -95,6 +95,7 @@ class Collection::State {
   void On(const event::Wait& e);
   void On(const event::CancelWait& e);
   void On(const event::Check& e);
+  void On(const event::AttachToken& e);
   void On(const event::Sync& e);
   void On(const event::Release& e);
   void On(const event::SetName& e);

@@ -28,4 +28,10 @@ DebugInfo Renamed(const DebugInfo& before, const DebugInfo& wanted, size_t max_b
   return DebugInfo{std::string(CutUtf8(name, max_bytes)), wanted.id};
 }
 
+DebugInfo Attached(const DebugInfo& parent, size_t max_bytes) {
+  const std::string name =
+      parent.name.empty() ? "from AttachToken()" : parent.name + " then AttachToken()";
+  return DebugInfo{std::string(CutUtf8(name, max_bytes)), parent.id};
+}
+
 }  // namespace sysmem::core

@@ -98,6 +98,16 @@ struct Check {
   bool operator==(const Check&) const = default;
 };
 
+// Collection.AttachToken (2.7): a token whose sub-tree is allocated later and by itself, out of the
+// buffers that exist (3.7). Unlike Duplicate it takes no mask 0.
+struct AttachToken {
+  CallId call = 0;
+  NodeId node = 0;
+  NodeId child = 0;
+  std::optional<uint32_t> rights_mask;
+  bool operator==(const AttachToken&) const = default;
+};
+
 struct Sync {
   CallId call = 0;
   NodeId node = 0;
@@ -187,9 +197,10 @@ struct Tick {
 
 using Event = std::variant<event::CreateRoot, event::Duplicate, event::DuplicateSync, event::Bind,
                            event::SetConstraints, event::Wait, event::CancelWait, event::Check,
-                           event::Sync, event::Release, event::SetName, event::SetDebugClientInfo,
-                           event::SetDebugTimeoutLogDeadline, event::SetVerboseLogging,
-                           event::GetBufferCollectionId, event::BadMessage, event::Close,
-                           event::AllocationFinished, event::FailRoot, event::Tick>;
+                           event::AttachToken, event::Sync, event::Release, event::SetName,
+                           event::SetDebugClientInfo, event::SetDebugTimeoutLogDeadline,
+                           event::SetVerboseLogging, event::GetBufferCollectionId,
+                           event::BadMessage, event::Close, event::AllocationFinished,
+                           event::FailRoot, event::Tick>;
 
 }  // namespace sysmem::core

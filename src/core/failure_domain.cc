@@ -49,4 +49,16 @@ std::optional<NodeId> DomainWithoutClients(const NodeTree& tree) {
   return std::nullopt;
 }
 
+const char* FailureModeName(FailureMode mode) {
+  switch (mode) {
+    case FailureMode::kPropagate:
+      return "PROPAGATE";
+    case FailureMode::kPropagateBeforeAllocation:
+      return "PROPAGATE_BEFORE_ALLOCATION";
+    case FailureMode::kDoNotPropagate:
+      return "DO_NOT_PROPAGATE";
+  }
+  return "?";
+}
+
 }  // namespace sysmem::core

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who falls with whom (server-behaviour.md 2.1, 2.2; the modes are explained in node_tree.h).
+// Who falls with whom (server-behaviour.md 2.1, 2.2; the modes are explained in
+// failure_mode.h).
 //
 //   NodeId top = FailureDomainOf(tree, failing);          // what to fail
 //   for (NodeId id : ChildrenFirst(tree, top)) ...        // in which order to tell

@@ -57,6 +57,7 @@ using Memory = SanitisedMemory;
 constexpr Rule<Memory, uint64_t> kMemoryRules[] = {
     {&Memory::min_size_bytes, Larger},
     {&Memory::max_size_bytes, Smaller},
+    {&Memory::existing_size_bytes, Smaller},
     {&Memory::min_physical_base_alignment, Larger},
 };
 

@@ -47,6 +47,10 @@ Result<Plan> Negotiate(const std::vector<Participant>& participants, const Setti
     OrRejection<SanitisedConstraints> sane =
         SanitiseParticipant(ConstraintsOf(participant), settings);
     if (!sane.ok()) return BlameAlone(sane.failure(), participant);
+    if (participant.exists_already) {
+      SanitisedMemory& memory = sane.value().memory;
+      memory.existing_size_bytes = std::exchange(memory.max_size_bytes, UINT64_MAX);
+    }
     if (MaybeRejection no = Merge(total, std::move(sane).value(), settings.limits)) {
       return Blame(*no, participants);
     }

@@ -23,6 +23,9 @@ struct Participant {
   NodeId node = 0;
   std::string name;
   const Constraints* constraints = nullptr;  // not owned; nullptr = no constraints at all
+  // Nobody, but buffers that are there (existing_buffers.h). Their max_size_bytes is the size they
+  // have without padding, so padding is not held against it (LATE-H1).
+  bool exists_already = false;
 };
 
 // REQUIRES: participants in breadth-first order of their nodes (PART-1).

@@ -93,16 +93,4 @@ size_t NodeTree::CountStrong() const {
                                            [](const auto& entry) { return !entry.second.weak; }));
 }
 
-const char* FailureModeName(FailureMode mode) {
-  switch (mode) {
-    case FailureMode::kPropagate:
-      return "PROPAGATE";
-    case FailureMode::kPropagateBeforeAllocation:
-      return "PROPAGATE_BEFORE_ALLOCATION";
-    case FailureMode::kDoNotPropagate:
-      return "DO_NOT_PROPAGATE";
-  }
-  return "?";
-}
-
 }  // namespace sysmem::core

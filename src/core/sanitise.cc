@@ -97,12 +97,12 @@ bool PermitsSecureHeap(const SanitisedMemory& memory, const Settings& settings) 
 
 // M14, M15.
 MaybeRejection CheckMemory(const SanitisedMemory& memory, const Settings& settings) {
-  if (memory.min_size_bytes > memory.max_size_bytes) {
+  const uint64_t max_size_bytes = std::min(memory.max_size_bytes, memory.existing_size_bytes);
+  if (memory.min_size_bytes > max_size_bytes) {
     return Rejection{"M14",
                      {MemoryPath("min_size_bytes"), MemoryPath("max_size_bytes")},
                      "min_size_bytes " + std::to_string(memory.min_size_bytes) +
-                         " is greater than max_size_bytes " +
-                         std::to_string(memory.max_size_bytes)};
+                         " is greater than max_size_bytes " + std::to_string(max_size_bytes)};
   }
   if (!memory.secure_required) return std::nullopt;
   if (!memory.inaccessible_domain_supported) {

@@ -17,6 +17,9 @@ namespace sysmem::core {
 struct SanitisedMemory {
   uint64_t min_size_bytes = 0;
   uint64_t max_size_bytes = UINT64_MAX;
+  // The size of buffers that exist already. Bounds sizes as max_size_bytes does, but not what lies
+  // behind them as padding, which these buffers have as well (LATE-H1).
+  uint64_t existing_size_bytes = UINT64_MAX;
   bool physically_contiguous_required = false;
   bool secure_required = false;
   bool cpu_domain_supported = true;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/snapshot.h"
 
+#include <unordered_set>
+
 #include "core/collection_state.h"
 
 namespace sysmem::core {
@@ -45,6 +47,7 @@ NodeSnapshot Collection::State::TakeNodeSnapshot(const Node& node) const {
           .released = node.released,
           .ready = IsReady(node),
           .allocated = node.allocated,
+          .failure_mode = node.failure_mode,
           .debug = node.debug,
           .rights_mask = node.rights_mask,
           .constraints_set = node.constraints_set,
@@ -58,8 +61,11 @@ Snapshot Collection::State::TakeSnapshot() const {
   snapshot.name = name_ ? name_->text : "";
   snapshot.state = StateNow();
   if (!tree_.empty()) {
+    const std::vector<NodeId> first = PrunedSubtree(tree_, tree_.root());
+    const std::unordered_set<NodeId> come_first(first.begin(), first.end());
     for (NodeId id : tree_.BreadthFirst(tree_.root())) {
       snapshot.nodes.push_back(TakeNodeSnapshot(tree_.Get(id)));
+      snapshot.nodes.back().comes_later = come_first.count(id) == 0;
     }
   }
   snapshot.plan = result_;

@@ -11,6 +11,7 @@
 #include "core/constraints.h"
 #include "core/event.h"
 #include "core/failure.h"
+#include "core/failure_mode.h"
 #include "core/plan.h"
 
 namespace sysmem::core {
@@ -27,6 +28,9 @@ struct NodeSnapshot {
   bool released = false;
   bool ready = false;      // 1.4
   bool allocated = false;  // logically allocated
+  FailureMode failure_mode = FailureMode::kPropagate;
+  // It or a node above it is attached: allocated after the others, who do not wait for it.
+  bool comes_later = false;
   DebugInfo debug;
   uint32_t rights_mask = UINT32_MAX;
   bool constraints_set = false;
