@@ -39,7 +39,8 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
       started_ns(EventLoop::NowNs()),
       settings(MakeSettings(options)),
       worker({.name = "sysmemd-alloc"}),
-      unread(std::make_shared<UnreadBudget>(options.limits.unread_descriptors_in_all)),
+      unread(std::make_shared<UnreadBudget>(options.limits.unread_descriptors,
+                                            options.limits.unread_descriptors_in_all)),
       ledger(std::make_shared<BufferLedger>(options.limits.buffers)),
       exports(std::make_shared<ExportTable>(
           loop, options.limits.exported_nodes,

@@ -36,8 +36,6 @@ struct EngineLimits {
   // a few calls and microseconds, anything beyond is a lost call.
   uint32_t held_calls_per_session = 256;
   int64_t hole_ns = 2'000'000'000;
-  // Pushed and unread, per session: two of the largest messages the kernel takes.
-  uint32_t unread_descriptors = 512;
   // How long a reply may wait for a client that does not read its handle channel.
   int64_t outbox_stall_ns = 5'000'000'000;
   // Sent by a client and not yet named by a call.
@@ -54,6 +52,9 @@ struct EngineLimits {
   uint32_t exported_nodes = 128;             // one descriptor each
   uint32_t buffers = 512;                    // one descriptor each, over all collections
   uint64_t unread_descriptors_in_all = 256;  // in flight, over all sessions
+  // Of those, in one session: a part, so that a client that does not read leaves room for others,
+  // and no more than two of the largest messages the kernel takes.
+  uint32_t unread_descriptors = 64;
 };
 
 // Shares out `descriptors` (RLIMIT_NOFILE): a half for buffers, a quarter in flight, an eighth for

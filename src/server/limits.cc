@@ -22,6 +22,7 @@ EngineLimits LimitsFor(uint64_t descriptors) {
   limits.descriptors = descriptors;
   limits.buffers = Part(descriptors, 2);
   limits.unread_descriptors_in_all = Part(descriptors, 4);
+  limits.unread_descriptors = std::min(512u, Part(descriptors, 16));
   limits.exported_nodes = Part(descriptors, 8);
   limits.sessions = Part(descriptors, 16);
   limits.sessions_per_uid = std::max(1u, limits.sessions / 2);
@@ -59,7 +60,11 @@ std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
        {}},
       {"unread_descriptors_in_all", limits.unread_descriptors_in_all, "descriptors",
        "the kernel counts them against the daemon's user", unread->total()},
-      {"unread_descriptors", limits.unread_descriptors, "descriptors", "per session", {}},
+      {"unread_descriptors",
+       limits.unread_descriptors,
+       "descriptors",
+       "per session, after the first message: leaves room for the others",
+       {}},
       {"outbox_stall",
        ns_to_ms(limits.outbox_stall_ns),
        "ms",

@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/handle_channel.h"
-#include "base/unix_socket.h"
 
 namespace sysmem::server {
 namespace {
@@ -24,12 +23,27 @@ core::Failure HandOutFailure(const absl::Status& status) {
   return failure;
 }
 
+// How many descriptors the reply to `call` owes.
+uint64_t Owed(Call& call) {
+  uint64_t owed = 0;
+  for (const PendingResult& pending : call.results()) {
+    if (const auto* ends = std::get_if<EndsToPush>(&pending)) owed += ends->ends.size();
+    const auto* grant = std::get_if<BuffersToPush>(&pending);
+    if (grant != nullptr && grant->grant.with_buffers && grant->buffers) {
+      owed += grant->buffers->size();
+    }
+  }
+  return owed;
+}
+
 }  // namespace
 
 Outbox::Outbox(Options options, std::shared_ptr<base::UniqueFd> channel)
-    : options_(std::move(options)), channel_(std::move(channel)) {}
+    : options_(std::move(options)),
+      channel_(std::move(channel)),
+      account_(options_.budget->Open(options_.peer.uid, channel_)) {}
 
-Outbox::~Outbox() { options_.budget->GiveBack(options_.peer.uid, unread_); }
+Outbox::~Outbox() = default;
 
 void Outbox::AppendReply(std::shared_ptr<Call> call) {
   ReplyItem reply;
@@ -41,7 +55,24 @@ void Outbox::AppendReply(std::shared_ptr<Call> call) {
 void Outbox::AppendNodeClosed(Handle handle, std::string why) {
   std::lock_guard lock(mutex_);
   if (closed_) return;
-  items_.push_back(OutboxItem{0, ClosedItem{handle, std::move(why)}});
+  ClosedItem closed{handle, std::move(why)};
+  if (holding_closures_) {
+    held_closures_.push_back(std::move(closed));
+  } else {
+    items_.push_back(OutboxItem{0, std::move(closed)});
+  }
+}
+
+void Outbox::HoldClosures() {
+  std::lock_guard lock(mutex_);
+  holding_closures_ = true;
+}
+
+void Outbox::ReleaseClosures() {
+  std::lock_guard lock(mutex_);
+  holding_closures_ = false;
+  for (ClosedItem& closed : held_closures_) items_.push_back(OutboxItem{0, std::move(closed)});
+  held_closures_.clear();
 }
 
 void Outbox::Flush() {
@@ -103,11 +134,18 @@ Outbox::Progress Outbox::SendClosed(OutboxItem& item, ClosedItem& closed) {
 }
 
 Outbox::Progress Outbox::SendReply(OutboxItem& item, ReplyItem& reply) {
-  if (!reply.prepared) Prepare(reply);
+  if (!reply.prepared) {
+    // Opened only when they can go: a reply that waits must not hold descriptors of the daemon.
+    const uint64_t owed = Owed(*reply.call);
+    if (!account_->Take(owed)) return Progress::kStalled;
+    Prepare(reply);
+    account_->GiveBack(owed - reply.descriptors.size());
+  }
   while (reply.pushed < reply.descriptors.size()) {
     Progress progress = Push(reply);
     if (progress != Progress::kSent) return progress;
   }
+  account_->Sent();
   reply.reply.order = item.order;
   reply.call->port()->Finish(std::move(reply.reply));
   return Progress::kSent;
@@ -158,7 +196,6 @@ void Outbox::Prepare(ReplyItem& item) {
 Outbox::Progress Outbox::Push(ReplyItem& item) {
   const size_t count =
       std::min(item.descriptors.size() - item.pushed, base::kMaxDescriptorsPerMessage);
-  if (!TakeUnread(count)) return Progress::kStalled;
   auto begin = item.descriptors.begin() + static_cast<std::ptrdiff_t>(item.pushed);
   std::vector<base::UniqueFd> chunk(
       std::make_move_iterator(begin),
@@ -171,32 +208,15 @@ Outbox::Progress Outbox::Push(ReplyItem& item) {
     return Progress::kSent;
   }
   std::move(message.descriptors.begin(), message.descriptors.end(), begin);
-  unread_ -= count;
-  options_.budget->GiveBack(options_.peer.uid, count);
   const bool broken = !sent.ok() || *sent == base::SendOutcome::kPeerGone;
   return broken ? Progress::kBroken : Progress::kStalled;
-}
-
-bool Outbox::TakeUnread(uint64_t count) {
-  if (unread_ > 0) RefreshUnread();
-  if (unread_ > 0 && unread_ + count > options_.limits.unread_descriptors) return false;
-  if (!options_.budget->Take(options_.peer.uid, count)) return false;
-  unread_ += count;
-  return true;
-}
-
-// The kernel tells only whether everything was read, which is enough.
-void Outbox::RefreshUnread() {
-  auto bytes = base::UnreadBytes(*channel_);
-  if (!bytes.ok() || *bytes != 0) return;
-  options_.budget->GiveBack(options_.peer.uid, unread_);
-  unread_ = 0;
 }
 
 void Outbox::Stall() {
   const int64_t now = EventLoop::NowNs();
   SessionEnd end{EndReason::kUnreadDescriptors, {}};
   bool give_up = false;
+  bool arm = false;
   {
     std::lock_guard lock(mutex_);
     if (closed_) return;
@@ -214,15 +234,25 @@ void Outbox::Stall() {
                        options_.limits.outbox_stall_ns / 1'000'000, " ms)");
     }
     stalled_ = true;
+    arm = !std::exchange(retry_armed_, true);  // one timer, however often somebody flushes
   }
   if (give_up) {
     options_.end_session(std::move(end));
     return;
   }
   options_.watch_writable(true);
+  if (!arm) return;
   options_.loop->RunAt(now + kRetryNs, [weak = weak_from_this()] {
-    if (auto self = weak.lock()) self->Flush();
+    if (auto self = weak.lock()) self->Retry();
   });
+}
+
+void Outbox::Retry() {
+  {
+    std::lock_guard lock(mutex_);
+    retry_armed_ = false;
+  }
+  Flush();
 }
 
 void Outbox::Unstall() {

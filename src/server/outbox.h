@@ -76,6 +76,11 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   void AppendReply(std::shared_ptr<Call> call);
   void AppendNodeClosed(Handle handle, std::string why);
 
+  // Around the carrying out of one call: closures that it brings about come after its reply, if
+  // that is complete by then ("reply first, closure after" also within a batch).
+  void HoldClosures();
+  void ReleaseClosures();
+
   // Sends what can be sent. Never waits.
   void Flush();
 
@@ -94,28 +99,29 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   Progress SendClosed(OutboxItem& item, ClosedItem& closed);
   void Prepare(ReplyItem& item);
   Progress Push(ReplyItem& item);
-  bool TakeUnread(uint64_t count);
-  void RefreshUnread();
 
   void Stall();
+  void Retry();
   void Unstall();
-  void CheckStall();
 
   const Options options_;
   const std::shared_ptr<base::UniqueFd> channel_;
+  const std::shared_ptr<UnreadBudget::Account> account_;
 
   std::mutex mutex_;
   std::deque<OutboxItem> items_;
+  bool holding_closures_ = false;
+  std::vector<ClosedItem> held_closures_;
   bool flushing_ = false;
   bool closed_ = false;
   bool stalled_ = false;
+  bool retry_armed_ = false;
   int64_t stalled_since_ns_ = 0;
   std::string close_reason_;
 
   // Touched by the flushing thread only.
   uint64_t last_order_ = 0;
   DescriptorNumber last_descriptor_ = 0;
-  uint64_t unread_ = 0;
 };
 
 }  // namespace sysmem::server

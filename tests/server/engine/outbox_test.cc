@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A client that does not read stalls itself and nobody else.
+#include <unistd.h>
+
+#include <memory>
+#include <vector>
+
+#include "base/process_info.h"
+#include "base/unix_socket.h"
 #include "gtest/gtest.h"
 #include "server/unread_budget.h"
 #include "tests/server/engine/engine_harness.h"
@@ -76,24 +83,119 @@ TEST(Outbox, AnswersBeforeItAnnouncesTheClosure) {
   }
 }
 
-TEST(UnreadBudget, GivesEachUserItsShareWhenSeveralHaveUnreadDescriptors) {
-  UnreadBudget budget(100);
-  EXPECT_TRUE(budget.Take(1, 90)) << "alone, one user may fill what is free";
-  EXPECT_TRUE(budget.Take(2, 10));
-  EXPECT_FALSE(budget.Take(1, 1)) << "above its half now";
-  EXPECT_FALSE(budget.Take(2, 1)) << "nothing is left";
-  budget.GiveBack(1, 80);
-  EXPECT_TRUE(budget.Take(2, 40));
-  EXPECT_FALSE(budget.Take(2, 1)) << "above its half";
-  EXPECT_EQ(budget.total(), 60u);
+TEST(Outbox, AnswersABatchBeforeItAnnouncesTheClosureThatTheBatchBroughtAbout) {
+  TestEngine engine;
+  TestClient client(engine);
+  client.Send({op::AllocateNonSharedCollection{1}});
+  // The second SetConstraints breaks a rule; the wait behind it finds the collection closed.
+  auto batch = client.Send(
+      {SetConstraints(1, CpuConstraints()), SetConstraints(1, CpuConstraints()), Wait(1)});
+  ASSERT_TRUE(batch->Wait());
+  const core::Failure* failure = AsFailure(batch->reply().results.at(1));
+  ASSERT_NE(failure, nullptr);
+  EXPECT_EQ(failure->outcome, core::Outcome::kRefused);
+  auto closed = client.NextClosed();
+  ASSERT_TRUE(closed);
+  EXPECT_GT(closed->order, batch->reply().order);
 }
 
-TEST(UnreadBudget, NeverRefusesTheOnlyMessageThereIs) {
-  UnreadBudget budget(10);
-  EXPECT_TRUE(budget.Take(1, 253));
-  EXPECT_FALSE(budget.Take(2, 1));
-  budget.GiveBack(1, 253);
-  EXPECT_TRUE(budget.Take(2, 1));
+TEST(Outbox, DoesNotWaitForThoseWhoHaveReadAndSitIdle) {
+  TestEngine engine;  // 256 in all
+  std::vector<std::unique_ptr<TestClient>> idle;
+  for (int i = 0; i < 10; ++i) {
+    idle.push_back(std::make_unique<TestClient>(engine));
+    MakeBuffers(*idle.back(), 1, 40);
+    auto wait = idle.back()->Send({Wait(1)});
+    ASSERT_TRUE(wait->Wait());
+    ASSERT_EQ(wait->abort_reason(), "") << "client " << i;
+    const auto& granted = std::get<GrantedBuffers>(wait->reply().results.at(0));
+    for (DescriptorNumber number : granted.descriptors) EXPECT_TRUE(idle.back()->Take(number));
+  }
+}
+
+TEST(Outbox, OpensNoDescriptorsForThoseWhoDoNotRead) {
+  TestEngine engine;
+  TestClient owner(engine, 1000);
+  MakeBuffers(owner, 1, 60);
+  auto count = [] { return base::OwnDescriptorCount().value_or(0); };
+  auto first = owner.Send({Wait(1)});
+  ASSERT_TRUE(first->Wait());
+  const uint64_t before = count();
+  std::vector<std::shared_ptr<TestPort>> waits;
+  for (int i = 0; i < 3; ++i) waits.push_back(owner.Send({Wait(1)}));
+  ASSERT_OK(TestClient(engine, 1001).Do(op::Ping{}));
+  EXPECT_FALSE(waits[0]->answered());
+  EXPECT_LT(count(), before + 10);
+}
+
+class UnreadBudgetTest : public ::testing::Test {
+ protected:
+  using Account = std::shared_ptr<UnreadBudget::Account>;
+  // Takes and pushes.
+  static bool Push(const Account& account, uint64_t count) {
+    if (!account->Take(count)) return false;
+    account->Sent();
+    return true;
+  }
+  std::shared_ptr<UnreadBudget> budget_ = std::make_shared<UnreadBudget>(1000, 100);
+};
+
+TEST_F(UnreadBudgetTest, GivesEachUserItsShareWhenSeveralHaveUnreadDescriptors) {
+  const Account one = budget_->Open(1, nullptr);
+  const Account two = budget_->Open(2, nullptr);
+  EXPECT_TRUE(Push(one, 90)) << "alone, one user may fill what is free";
+  EXPECT_TRUE(Push(two, 10));
+  EXPECT_FALSE(Push(one, 1)) << "above its half now";
+  EXPECT_FALSE(Push(two, 1)) << "nothing is left";
+  one->GiveBack(80);
+  EXPECT_TRUE(Push(two, 40));
+  EXPECT_FALSE(Push(two, 1)) << "above its half";
+  EXPECT_EQ(budget_->total(), 60u);
+}
+
+TEST_F(UnreadBudgetTest, LetsTheFirstMessageOfAUserGoBeyondTheLimitAndNoFurtherThanThreeTimes) {
+  std::vector<Account> accounts;
+  for (uid_t uid = 1; uid <= 4; ++uid) accounts.push_back(budget_->Open(uid, nullptr));
+  EXPECT_TRUE(Push(accounts[0], 100));
+  EXPECT_TRUE(Push(accounts[1], 100));
+  EXPECT_FALSE(Push(accounts[1], 1)) << "not its first";
+  EXPECT_TRUE(Push(accounts[2], 100));
+  EXPECT_FALSE(Push(accounts[3], 1)) << "the kernel's own limit is near";
+  accounts[0].reset();
+  EXPECT_TRUE(Push(accounts[3], 1));
+}
+
+TEST_F(UnreadBudgetTest, NeverRefusesTheOnlyMessageThereIs) {
+  const Account one = budget_->Open(1, nullptr);
+  EXPECT_TRUE(Push(one, 2000));
+  EXPECT_FALSE(Push(budget_->Open(2, nullptr), 1));
+  one->GiveBack(2000);
+  EXPECT_TRUE(Push(budget_->Open(2, nullptr), 1));
+}
+
+TEST_F(UnreadBudgetTest, LeavesRoomForOtherSessionsOfTheSameUser) {
+  budget_ = std::make_shared<UnreadBudget>(25, 100);
+  const Account deaf = budget_->Open(1, nullptr);
+  EXPECT_TRUE(Push(deaf, 40)) << "one message always goes";
+  EXPECT_FALSE(Push(deaf, 1));
+  EXPECT_TRUE(Push(budget_->Open(1, nullptr), 40));
+}
+
+TEST_F(UnreadBudgetTest, AsksTheKernelWhoHasReadBeforeItRefuses) {
+  auto pair = base::SocketPair(SOCK_SEQPACKET);
+  ASSERT_TRUE(pair.ok());
+  auto channel = std::make_shared<base::UniqueFd>(std::move(pair->first));
+  const Account reader = budget_->Open(1, channel);
+  ASSERT_TRUE(reader->Take(100));
+  ASSERT_EQ(::write(channel->get(), "x", 1), 1);
+  EXPECT_TRUE(budget_->Open(3, nullptr)->Take(200));  // a newcomer
+  const Account other = budget_->Open(1, nullptr);
+  EXPECT_FALSE(other->Take(50)) << "what is being sent is not asked about";
+  reader->Sent();
+  EXPECT_FALSE(other->Take(50)) << "nobody has read it yet";
+  char byte = 0;
+  ASSERT_EQ(::read(pair->second.get(), &byte, 1), 1);
+  EXPECT_TRUE(other->Take(50));
 }
 
 }  // namespace
