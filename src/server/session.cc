@@ -51,6 +51,7 @@ Session::Impl::Impl(Session& session, Engine::Internals& engine, uint64_t sessio
 
 Session::Impl::~Impl() {
   if (watch_ != 0) engine_.loop.RemoveWatch(watch_.load());
+  if (wire_watch_ != 0) engine_.loop.RemoveWatch(wire_watch_.load());
 }
 
 absl::Status Session::Impl::Start() {
@@ -85,6 +86,14 @@ absl::Status Session::Impl::Start() {
   });
   if (!watch.ok()) return watch.status();
   watch_ = *watch;
+  // Calls are gRPC's to read; that there can be no more of them is the end of the session.
+  auto wire_watch = engine_.loop.AddWatch(wire_.get(), EPOLLRDHUP, [weak](uint32_t) {
+    if (auto self = weak.lock()) {
+      self->End(SessionEnd{EndReason::kHangUp, "the client closed its connection for calls"});
+    }
+  });
+  if (!wire_watch.ok()) return wire_watch.status();
+  wire_watch_ = *wire_watch;
   return absl::OkStatus();
 }
 
@@ -170,12 +179,14 @@ void Session::Impl::Execute(Arrived arrived) {
   std::vector<Operation>& operations = arrived.request.operations;
   auto call = std::make_shared<Call>(arrived.request.number, operations.size(),
                                      std::move(arrived.port), outbox_);
+  outbox_->HoldClosures();
   for (size_t index = 0; index < operations.size(); ++index) {
     CallSlot slot{call, index, nullptr};
     std::visit([&](auto& what) { Do(slot, what); }, operations[index]);
   }
   handle_count_.store(table_.size(), std::memory_order_relaxed);
   call->AllStarted();
+  outbox_->ReleaseClosures();
   outbox_->Flush();
 }
 
@@ -190,6 +201,7 @@ void Session::Impl::EndTurn(const SessionEnd& end) {
   auto self = session_.shared_from_this();  // the registry lets go of it below
   const std::string text = AbortText(end);
   engine_.loop.RemoveWatch(watch_.exchange(0));
+  engine_.loop.RemoveWatch(wire_watch_.exchange(0));
   if (end.reason != EndReason::kHangUp && engine_.options.encode_session_end) {
     // Best effort: a client that does not read learns it from the hang-up.
     (void)base::SendHandleMessage(

@@ -72,6 +72,7 @@ class Session::Impl {
   void Do(const CallSlot& slot, op::SetAllocatorDebugInfo& what);
   void Do(const CallSlot& slot, op::Duplicate& what);
   void Do(const CallSlot& slot, op::DuplicateSync& what);
+  void Do(const CallSlot& slot, op::AttachToken& what);
   void Do(const CallSlot& slot, op::NodeMessage& what);
   void Do(const CallSlot& slot, op::CloseHandle& what);
   void Do(const CallSlot& slot, op::Export& what);
@@ -106,6 +107,10 @@ class Session::Impl {
   core::Result<NodeRef> TakeTokenByDescriptor(DescriptorNumber number);
   core::Result<NodeRef> TakeExported(uint64_t cookie, std::optional<core::NodeKind> kind,
                                      const char* field);
+  // Duplicate and AttachToken: `event` makes the token event.child below `parent`.
+  template <typename Event>
+  void MakeToken(const CallSlot& slot, const NodeRef& parent, Event event,
+                 const std::optional<Handle>& handle, bool exported);
   void ValidateByNodeId(const CallSlot& slot, core::NodeId node);
   // CONV-3: the collection end exists and is closed at once.
   void BindDead(const CallSlot& slot, Handle collection, core::Failure why);
@@ -125,6 +130,7 @@ class Session::Impl {
   const int64_t opened_ns_;
   std::shared_ptr<Outbox> outbox_;
   std::atomic<EventLoop::WatchId> watch_ = 0;
+  std::atomic<EventLoop::WatchId> wire_watch_ = 0;
 
   mutable std::mutex mutex_;
   ReorderQueue<Arrived> queue_;

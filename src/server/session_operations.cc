@@ -197,14 +197,20 @@ void Session::Impl::Do(const CallSlot& slot, op::Duplicate& what) {
   const NodeRef* found = NodeFor(slot, what.token, NodeKind::kToken, "handle");
   if (found == nullptr) return;
   const NodeRef parent = *found;
-  core::event::Duplicate event{0, parent.node, engine_.NewNodeId(), what.rights_mask};
+  const core::event::Duplicate event{0, parent.node, engine_.NewNodeId(), what.rights_mask};
+  MakeToken(slot, parent, event, what.new_token, what.export_node);
+}
+
+template <typename Event>
+void Session::Impl::MakeToken(const CallSlot& slot, const NodeRef& parent, Event event,
+                              const std::optional<Handle>& handle, bool exported) {
   NodeRef child{parent.host, event.child, NodeKind::kToken};
-  if (!what.export_node) {
-    if (auto refusal = RefuseNewHandle(what.new_token, "token_handle")) {
+  if (!exported) {
+    if (auto refusal = RefuseNewHandle(handle, "token_handle")) {
       return slot.Resolve(OperationResult(std::move(*refusal)));
     }
-    AddHandle(*what.new_token, std::move(child));
-    parent.host->PostEvent(event, slot, {{event.child, HolderFor(*what.new_token)}});
+    AddHandle(*handle, std::move(child));
+    parent.host->PostEvent(event, slot, {{event.child, HolderFor(*handle)}});
     return;
   }
   auto made = engine_.exports->Add(std::move(child));
@@ -258,6 +264,16 @@ void Session::Impl::Do(const CallSlot& slot, op::DuplicateSync& what) {
   parent.host->PostEvent(
       core::event::DuplicateSync{0, parent.node, std::move(children), std::move(what.rights_masks)},
       slot, std::move(holders), std::move(ends));
+}
+
+// ---- Collections -----------------------------------------------------------------------------
+
+void Session::Impl::Do(const CallSlot& slot, op::AttachToken& what) {
+  const NodeRef* found = NodeFor(slot, what.collection, NodeKind::kCollection, "handle");
+  if (found == nullptr) return;
+  const NodeRef parent = *found;
+  const core::event::AttachToken event{0, parent.node, engine_.NewNodeId(), what.rights_mask};
+  MakeToken(slot, parent, event, what.new_token, what.export_node);
 }
 
 // ---- Any node --------------------------------------------------------------------------------
@@ -415,7 +431,7 @@ core::Result<Session::Impl::ExportedEnd> Session::Impl::ClaimExportedEnd(
     auto cookie = base::SocketCookie(claimed->fd());
     if (cookie.ok()) return ExportedEnd{*cookie, std::move(*claimed)};
   }
-  return Refused(Error::kProtocolDeviation, "WIRE-DESCRIPTOR", field,
+  return Refused(Error::kNotFound, "WIRE-DESCRIPTOR", field,
                  absl::StrCat("descriptor ", *number, " is a ",
                               std::string(base::DescriptorKindName(claimed->kind())),
                               ", not the exported end of a node"));

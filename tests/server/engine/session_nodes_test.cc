@@ -124,7 +124,7 @@ TEST(Exports, ForeignDescriptorsAreNoTokensAndHarmNobody) {
   for (int fd : {pipe_ends[0], memory.release()}) {
     OperationResult other = client.Do(op::Import{client.Push(base::UniqueFd(fd)), 2, {}});
     ASSERT_NE(AsFailure(other), nullptr);
-    EXPECT_EQ(AsFailure(other)->error, Error::kProtocolDeviation);
+    EXPECT_EQ(AsFailure(other)->error, Error::kNotFound);
     EXPECT_EQ(AsFailure(other)->field, "descriptor_number");
   }
   OperationResult made_up = client.Do(op::Import{999, 2, {}});
