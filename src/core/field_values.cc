@@ -2,6 +2,7 @@
 #include "core/field_values.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstdio>
 #include <string_view>
 
@@ -286,8 +287,9 @@ bool DecidesOver(Decides decides, const FieldValue& a, const FieldValue& b) {
 
 Decides WhoDecides(const std::string& path) {
   if (const CollectionRow* row = FindCollectionRow(path)) return row->decides;
-  if (const ImageRow* row = FindImageRow(path)) return row->decides;
-  return kEverybody;
+  const ImageRow* row = FindImageRow(path);
+  assert(row != nullptr && "a rule names a field that the table does not know");
+  return row != nullptr ? row->decides : kEverybody;
 }
 
 std::optional<FieldValue> FindFieldValue(const Constraints& constraints, const std::string& path,

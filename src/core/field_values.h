@@ -18,7 +18,7 @@ namespace sysmem::core {
 // values are added, intersected or ORed everybody's does.
 enum class Decides : uint8_t { kEverybody, kLargest, kSmallest };
 
-// REQUIRES: `path` is in the table of field_values.cc; else kEverybody.
+// REQUIRES: `path` is in the tables of field_values.cc.
 Decides WhoDecides(const std::string& path);
 
 struct FieldValue {

@@ -149,6 +149,85 @@ TEST(Blame, ShortensLongOffers) {
   EXPECT_NE(text.find("1015 DO_NOT_CARE, and 4 more"), std::string::npos) << text;
 }
 
+// Failures of several fields: who is named, by what, when one participant sets everything and
+// another one adds what conflicts.
+struct Several {
+  const char* rule;
+  const char* field;
+  std::function<void(ImageFormatConstraints&, ImageFormatConstraints&)> conflict;
+  const char* first;
+  const char* second;
+};
+
+const Several kSeveral[] = {
+    {"I23", "image_format_constraints.max_width_times_height",
+     [](auto& a, auto& b) {
+       a.min_size = {20, 10}, b.max_width_times_height = 199;
+     },
+     "min_size.width 20, min_size.height 10", "max_width_times_height 199"},
+    {"I22", "image_format_constraints.min_size.width",
+     [](auto& a, auto& b) {
+       a.min_size = {65536, 1}, b.min_size = {1, 65536};
+     },
+     "min_size.width 65536", "min_size.height 65536"},
+    {"I35", "image_format_constraints.max_size.width",
+     [](auto& a, auto& b) {
+       a.max_size = {0x80000000, 64};
+       b.max_size = {0x80000001, 64};
+       b.pad_for_block_size = {1, 4};
+     },
+     "max_size.width 2147483648", "pad_for_block_size.height 4"},
+    {"I21", "image_format_constraints.min_bytes_per_row",
+     [](auto& a, auto& b) {
+       a.min_size = {100, 1}, b.max_bytes_per_row = 399;
+     },
+     "min_size.width 100", "max_bytes_per_row 399"},
+    {"4.9", "image_format_constraints.max_width_times_height",
+     [](auto& a, auto& b) {
+       a.required_max_size_list = {{30, 40}};
+       b.max_width_times_height = 1199;
+     },
+     "required_max_size_list.width 30x40, required_max_size_list.height 30x40",
+     "max_width_times_height 1199"},
+    {"4.9", "image_format_constraints.max_bytes_per_row",
+     [](auto& a, auto& b) {
+       a.required_max_size_list = {{30, 40}}, b.max_bytes_per_row = 119;
+     },
+     "required_max_size_list.width 30x40, required_max_size_list.height 30x40",
+     "max_bytes_per_row 119"},
+    {"4.9", "image_format_constraints.max_size.width",
+     [](auto& a, auto& b) {
+       a.required_max_size_list = {{kAllOnes, 1}};
+       b.size_alignment = {2, 1};
+     },
+     "required_max_size_list.width 4294967295x1, required_max_size_list.height 4294967295x1",
+     "size_alignment.width 2, size_alignment.height 1"},
+    {"4.9", "buffer_memory_constraints.min_size_bytes",
+     [](auto& a, auto& b) {
+       a.min_size = {65536, 1}, b.min_size = {1, 1025};
+     },
+     "min_size.width 65536", "min_size.height 1025"},
+    {"4.5", "image_format_constraints.bytes_per_row_divisor",
+     [](auto& a, auto& b) { a.bytes_per_row_divisor = 1u << 30, b.bytes_per_row_divisor = 5; },
+     "1073741824", "5"},
+};
+
+TEST(Blame, NamesTheFieldsOfBothSidesWhereSeveralAreInQuestion) {
+  for (const Several& one : kSeveral) {
+    ImageFormatConstraints first = Rgba();
+    ImageFormatConstraints second = Rgba();
+    one.conflict(first, second);
+    if (!AsksForSize(CpuImages({first, second}))) first.required_max_size_list = {{1, 1}};
+    const Failure failure = FailureOf({CpuImages({first}), CpuImages({second})});
+    SCOPED_TRACE(std::string(one.rule) + " " + one.field);
+    EXPECT_EQ(failure.rule, one.rule) << failure.message;
+    EXPECT_EQ(failure.field, one.field);
+    ASSERT_EQ(failure.participants.size(), 2u);
+    EXPECT_EQ(failure.participants[0].value, one.first);
+    EXPECT_EQ(failure.participants[1].value, one.second);
+  }
+}
+
 // One way to plant a conflict of two participants among many who get along.
 struct Plant {
   const char* rule;

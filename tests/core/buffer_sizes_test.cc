@@ -86,8 +86,11 @@ TEST(BufferSize, FailsWithMorePixelsThanPermittedOrThan32Bits) {
   image.max_width_times_height = 100;
   EXPECT_EQ(RuleFor(FormatFor(image)), "");
   image.max_width_times_height.reset();
+  const Limits boundless{.buffer_bytes = UINT64_MAX, .collection_bytes = UINT64_MAX};
+  image.required_max_size_list = {{65537, 65535}};  // exactly 2^32 - 1
+  EXPECT_EQ(RuleFor(FormatFor(image), {}, boundless), "");
   image.required_max_size_list = {{65536, 65536}};
-  EXPECT_EQ(RuleFor(FormatFor(image)), "4.9");
+  EXPECT_EQ(RuleFor(FormatFor(image), {}, boundless), "4.9");
 }
 
 TEST(BufferSize, FailsWhenTheImageExceedsMaxSizeBytes) {

@@ -178,7 +178,8 @@ TEST(RuleI21, ComparesAfterRounding) {
 
 TEST(RuleI22, RefusesASmallestImageOfMorePixelsThanFit32Bits) {
   EXPECT_EQ(RuleAfter([](ImageC& i) { i.min_size = {65536, 65536}; }), "I22");
-  EXPECT_EQ(RuleAfter([](ImageC& i) { i.min_size = {65536, 65535}; }), "");
+  // 65537 x 65535 is exactly 2^32 - 1.
+  EXPECT_EQ(RuleAfter([](ImageC& i) { i.min_size = {65537, 65535}; }), "");
 }
 
 TEST(RuleI23, RefusesASmallestImageAboveTheLimitOfPixels) {
@@ -272,6 +273,11 @@ TEST(RuleI34, NeedsALimitOnTheWidthForHighBlocks) {
   EXPECT_EQ(RuleAfter([](ImageC& i) { i.pad_for_block_size = {1, 4}; }), "I34");
   EXPECT_EQ(RuleAfter([](ImageC& i) { i.pad_for_block_size = {4, 4}; }), "I34");
   EXPECT_EQ(RuleAfter([](ImageC& i) { i.pad_for_block_size = {4, 1}; }), "");
+  const auto limit = [](SizeU max) {
+    return [max](ImageC& i) { i.pad_for_block_size = {1, 4}, i.max_size = max; };
+  };
+  EXPECT_EQ(RuleAfter(limit({64, kAllOnes})), "");
+  EXPECT_EQ(RuleAfter(limit({kAllOnes, 64})), "I34");
 }
 
 TEST(RuleI35, RefusesVeryWideAggregatesWithHighBlocks) {

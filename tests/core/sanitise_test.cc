@@ -43,6 +43,8 @@ TEST(RuleMinSize, CountsEveryWayToAskForASize) {
   EXPECT_FALSE(AsksForSize(CpuBytes(0)));
   ImageFormatConstraints image = Rgba();
   EXPECT_FALSE(AsksForSize(CpuImages({image})));
+  image.min_size = {0, 1};
+  EXPECT_FALSE(AsksForSize(CpuImages({image})));
   image.min_size = {1, 0};
   EXPECT_FALSE(AsksForSize(CpuImages({image})));
   image.min_size = {1, 1};
