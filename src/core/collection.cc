@@ -220,9 +220,8 @@ bool Collection::State::AttemptSubtree(NodeId top) {
   const std::vector<NodeId> pruned = PrunedSubtree(tree_, top);
   if (!AllReady(tree_, pruned)) return false;
   if (verbose_) LogParticipants(pruned);
-  Result<Agreement> agreement = result_
-                                    ? FindLateAgreement(tree_, pruned, *result_, *settings_)
-                                    : FindAgreement(tree_, pruned, *settings_);
+  Result<Agreement> agreement = result_ ? FindLateAgreement(tree_, pruned, *result_, *settings_)
+                                        : FindAgreement(tree_, pruned, *settings_);
   if (!agreement.ok()) {
     DeliverFailure(top, agreement.failure());
     return true;

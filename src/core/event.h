@@ -195,12 +195,12 @@ struct Tick {
 
 }  // namespace event
 
-using Event = std::variant<event::CreateRoot, event::Duplicate, event::DuplicateSync, event::Bind,
-                           event::SetConstraints, event::Wait, event::CancelWait, event::Check,
-                           event::AttachToken, event::Sync, event::Release, event::SetName,
-                           event::SetDebugClientInfo, event::SetDebugTimeoutLogDeadline,
-                           event::SetVerboseLogging, event::GetBufferCollectionId,
-                           event::BadMessage, event::Close, event::AllocationFinished,
-                           event::FailRoot, event::Tick>;
+using Event =
+    std::variant<event::CreateRoot, event::Duplicate, event::DuplicateSync, event::Bind,
+                 event::SetConstraints, event::Wait, event::CancelWait, event::Check,
+                 event::AttachToken, event::Sync, event::Release, event::SetName,
+                 event::SetDebugClientInfo, event::SetDebugTimeoutLogDeadline,
+                 event::SetVerboseLogging, event::GetBufferCollectionId, event::BadMessage,
+                 event::Close, event::AllocationFinished, event::FailRoot, event::Tick>;
 
 }  // namespace sysmem::core

@@ -64,6 +64,14 @@ struct DuplicateSync {
   bool export_node = false;
 };
 
+// Collection.AttachToken: as Duplicate, but of a collection.
+struct AttachToken {
+  std::optional<Handle> collection;
+  std::optional<uint32_t> rights_mask;
+  std::optional<Handle> new_token;  // absent only with export_node
+  bool export_node = false;
+};
+
 // A message for one node that becomes a core event as it is: node and call are filled in by the
 // session. Sync, Release, SetConstraints, Wait, Check, SetName, ..., BadMessage.
 struct NodeMessage {
@@ -111,10 +119,10 @@ struct Malformed {
 using Operation =
     std::variant<op::AllocateSharedCollection, op::AllocateNonSharedCollection,
                  op::BindSharedCollection, op::ValidateToken, op::SetAllocatorDebugInfo,
-                 op::Duplicate, op::DuplicateSync, op::NodeMessage, op::CloseHandle, op::Export,
-                 op::Import, op::CancelWait, op::Ping, op::GetServerInfo, op::InspectStatus,
-                 op::InspectCollections, op::InspectCollection, op::InspectHeaps,
-                 op::InspectSessions, op::Malformed>;
+                 op::Duplicate, op::DuplicateSync, op::AttachToken, op::NodeMessage,
+                 op::CloseHandle, op::Export, op::Import, op::CancelWait, op::Ping,
+                 op::GetServerInfo, op::InspectStatus, op::InspectCollections,
+                 op::InspectCollection, op::InspectHeaps, op::InspectSessions, op::Malformed>;
 
 // One call. `number` is its place in the session's order, from 1. A plain call has one operation;
 // Session.Run may have many (or none).
