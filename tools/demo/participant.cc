@@ -34,6 +34,7 @@ void AddCollectionOptions(CLI::App& app, ParticipantOptions& options, std::strin
                  "Descriptor of a socketpair (SOCK_SEQPACKET) to the other process; the decoder "
                  "takes one for each consumer")
       ->type_name("FD")
+      ->allow_extra_args(false)
       ->required();
   app.add_option_function<int>(
          "--timeout", [&options](int seconds) { options.timeout = std::chrono::seconds(seconds); },

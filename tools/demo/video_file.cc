@@ -28,8 +28,8 @@ std::optional<std::string> FindInPath(const std::string& program) {
   const char* const path = ::getenv("PATH");
   std::istringstream folders(path != nullptr ? path : "/usr/bin:/bin");
   for (std::string folder; std::getline(folders, folder, ':');) {
-    const std::string candidate = folder + "/" + program;
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+    folder.append("/").append(program);
+    if (::access(folder.c_str(), X_OK) == 0) return folder;
   }
   return std::nullopt;
 }
