@@ -24,8 +24,12 @@ constexpr int64_t kLazyPollNs = 200'000;
 // With so many unread answers Flush reads some; with so many it waits a little for them. (gRPC
 // carries 1,024 calls at a time.)
 constexpr size_t kLazyCallsToRead = 64;
-constexpr size_t kLazyCallsToWait = 512;
 constexpr int64_t kLazyWaitNs = 10'000'000;
+// So many calls may be under way that are not known to be carried out. gRPC may deliver them in any
+// order, and the daemon ends a session when 256 calls wait for one that is late.
+constexpr uint64_t kMostAhead = 128;
+// How long to wait for a daemon that carries nothing out.
+constexpr int64_t kAheadTimeoutNs = 1'000'000'000;
 
 }  // namespace
 
@@ -59,9 +63,13 @@ class Connection::QueueLease {
 
 Outcome<Done> Connection::Queue(OperationRequest request) {
   if (auto dead = Dead()) return *std::move(dead);
-  const std::lock_guard lock(send_mutex_);
-  batch_.Add(std::move(request), next_descriptor_);
-  if (batch_.full()) FlushLocked();
+  {
+    const std::lock_guard lock(send_mutex_);
+    batch_.Add(std::move(request), next_descriptor_);
+    if (!batch_.full()) return Done{};
+    FlushLocked();
+  }
+  LimitUnanswered();
   return Done{};
 }
 
@@ -87,11 +95,30 @@ void Connection::FlushLocked() {
 }
 
 void Connection::LimitUnanswered() {
-  if (lazy_calls_ < kLazyCallsToRead) return;
-  while (PollLazy(0)) continue;
-  const int64_t deadline = DeadlineAfter(kLazyWaitNs);
-  while (lazy_calls_ >= kLazyCallsToWait && PollLazy(deadline)) continue;
+  if (lazy_calls_ >= kLazyCallsToRead) {
+    while (PollLazy(0)) continue;
+  }
+  if (!TooFarAhead() || RepliesThread::IsThisThread()) return;
+  {
+    // Waits may be all that is under way, and are not answered soon: ask something that is.
+    const std::lock_guard lock(send_mutex_);
+    if (last_ping_ <= carried_out_) {
+      FlushLocked();
+      last_ping_ = last_number_;
+    }
+  }
+  const int64_t deadline = DeadlineAfter(kAheadTimeoutNs);
+  while (TooFarAhead() && !Dead() && PollTimeout(deadline) != 0) {
+    const int64_t soon = std::min(deadline, DeadlineAfter(kLazyWaitNs));
+    if (lazy_calls_ > 0) {
+      PollLazy(soon);
+    } else {
+      WaitFor([this] { return !TooFarAhead() || ended_.has_value(); }, soon);
+    }
+  }
 }
+
+bool Connection::TooFarAhead() const { return last_number_ > carried_out_ + kMostAhead; }
 
 // Takes one reply out of the lazy queue; false if none came by the deadline.
 bool Connection::PollLazy(int64_t deadline_ns) {
@@ -210,15 +237,22 @@ Outcome<sysmem2::OperationResult> Connection::FinishCall(PendingCall& call) {
   return std::move(*call.run.mutable_last());
 }
 
-Outcome<uint64_t> Connection::Start(OperationRequest request, OnDone done) {
+Outcome<uint64_t> Connection::Start(OperationRequest request, OnDone done,
+                                    std::shared_ptr<CallbackPlace> place) {
   if (auto dead = Dead()) return *std::move(dead);
   Attend();  // a reply cannot be delivered before those that lie in the lazy queue
   auto call = std::make_shared<PendingCall>();
   call->on_delivered = [this, raw = call.get(), done = std::move(done)] { done(FinishCall(*raw)); };
-  const std::lock_guard lock(send_mutex_);
-  batch_.Add(std::move(request), next_descriptor_);
-  replies_.Expect();
-  return SendLocked(std::move(call), replies_.queue());
+  call->place = std::move(place);
+  uint64_t number = 0;
+  {
+    const std::lock_guard lock(send_mutex_);
+    batch_.Add(std::move(request), next_descriptor_);
+    replies_.Expect();
+    number = SendLocked(std::move(call), replies_.queue());
+  }
+  LimitUnanswered();
+  return number;
 }
 
 void Connection::CancelWait(uint64_t number) {

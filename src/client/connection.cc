@@ -80,7 +80,7 @@ void Connection::Close(int64_t deadline_ns) {
   handle_channel_.reset();
   poll_fd_.reset();
   // Callbacks own program data: they are freed here, under no lock.
-  std::deque<Callback> callbacks;
+  std::deque<std::shared_ptr<CallbackPlace>> callbacks;
   std::function<void(const Failure&)> on_ended;
   {
     const std::lock_guard lock(mutex_);

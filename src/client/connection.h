@@ -95,8 +95,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Sends the queue with a call that has a result, which is given to `done` (under no lock) when it
   // is delivered.
   using OnDone = std::function<void(Outcome<sysmem2::OperationResult>)>;
-  // Gives the call's number.
-  Outcome<uint64_t> Start(OperationRequest request, OnDone done);
+  // Gives the call's number. If `done` ends in a callback, `place` keeps its place among those that
+  // Dispatch runs, and `done` must fill it.
+  Outcome<uint64_t> Start(OperationRequest request, OnDone done,
+                          std::shared_ptr<CallbackPlace> place = nullptr);
   // Takes a started wait back.
   void CancelWait(uint64_t number);
   // A unary call that no batch can carry: sends the queue, then `body`. Gives the reply's bytes.
@@ -118,7 +120,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   uint64_t NewHandle() { return next_handle_.fetch_add(1, std::memory_order_relaxed); }
   // A node under a new handle.
   std::shared_ptr<NodeState> AddNode();
-  // The program has no object for it any more. True if the daemon still has to be told.
+  // The program has no object for it any more. True if there is a daemon that could be told.
   bool RemoveNode(NodeState& node);
   // Release (if `clean`) and CloseHandle, sent at once; forgets the node.
   void Leave(NodeState& node, bool clean);
@@ -127,15 +129,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Why no call on this node makes sense, if it is known to be gone.
   std::optional<Failure> NodeGone(const NodeState& node) const;
   // A failure of a call on `node`, with the program's own earlier mistake where that explains it.
-  Failure Explain(const NodeState& node, Failure failure) const;
+  Failure Explain(const NodeState& node, Failure failure);
 
   // ---- Event loop (dispatch.cc) ----
 
   int poll_fd() const;
   Outcome<size_t> Dispatch(int64_t deadline_ns);
   void OnEnded(std::function<void(const Failure&)> ended);
-  // Queues a callback for Dispatch.
-  void Post(Callback callback);
+  // Gives Dispatch the callback of a place; an empty one if nobody is to be called.
+  void Fill(CallbackPlace& place, Callback callback);
   // Runs `function` under the lock of everything that came in.
   template <typename Function>
   auto Locked(Function function) const {
@@ -171,6 +173,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Outcome<sysmem2::OperationResult> FinishCall(PendingCall& call);
   bool PollLazy(int64_t deadline_ns);
   void LimitUnanswered();
+  bool TooFarAhead() const;
 
   // incoming.cc
   void Arrived(RawCall* raw);
@@ -203,7 +206,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   std::mutex send_mutex_;
   Batch batch_;
-  uint64_t last_number_ = 0;
+  std::atomic<uint64_t> last_number_{0};  // written under send_mutex_
+  uint64_t last_ping_ = 0;
   uint64_t next_descriptor_ = 1;
   std::atomic<uint64_t> next_handle_{1};
 
@@ -214,7 +218,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   ReplyOrder order_;
   std::unordered_map<uint64_t, std::shared_ptr<NodeState>> nodes_;
   std::map<uint64_t, base::UniqueFd> received_;
-  std::deque<Callback> callbacks_;
+  std::deque<std::shared_ptr<CallbackPlace>> callbacks_;
   std::vector<Callback> deferred_;  // what deliveries leave to be done without a lock
   std::optional<Failure> ended_;
   std::optional<Failure> first_refusal_;
@@ -224,7 +228,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Where calls without result are started as long as nobody attends, and how many are in it.
   std::shared_ptr<grpc::CompletionQueue> lazy_queue_;
   std::atomic<size_t> lazy_calls_{0};
-  std::atomic<bool> attended_{false};                                // written under send_mutex_
+  std::atomic<uint64_t> carried_out_{0};  // all calls up to this number; written under mutex_
+  std::atomic<bool> attended_{false};     // written under send_mutex_
   std::vector<std::shared_ptr<grpc::CompletionQueue>> idle_queues_;  // mutex_
   RepliesThread replies_;
   EventsThread events_;

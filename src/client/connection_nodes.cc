@@ -50,7 +50,7 @@ bool Connection::RemoveNode(NodeState& node) {
   node.left = true;
   listener.swap(node.listener);
   nodes_.erase(node.handle);
-  return node.known_to_daemon && !ended_;
+  return !ended_;
 }
 
 void Connection::Leave(NodeState& node, bool clean) {
@@ -67,14 +67,16 @@ std::optional<Failure> Connection::NodeGone(const NodeState& node) const {
   return Locked([&] { return node.closed; });
 }
 
-Failure Connection::Explain(const NodeState& node, Failure failure) const {
+Failure Connection::Explain(const NodeState& node, Failure failure) {
   const bool gone = failure.status == SYSMEM_CLOSED ||
                     (failure.status == SYSMEM_REFUSED && failure.field == "handle" &&
                      failure.error == SYSMEM_ERROR_NOT_FOUND);
   if (!gone) return failure;
   return Locked([&] {
-    if (!node.known_to_daemon && node.closed) return *node.closed;
-    return node.refusal ? WithRefusal(failure, *node.refusal) : failure;
+    if (!node.refusal) return failure;
+    // The program hears of it now; the next roundtrip need not say it again.
+    if (first_refusal_ && first_refusal_->message == node.refusal->message) first_refusal_.reset();
+    return node.never_was ? *node.refusal : WithRefusal(failure, *node.refusal);
   });
 }
 
@@ -82,7 +84,7 @@ Failure Connection::Explain(const NodeState& node, Failure failure) const {
 void Connection::RefuseLocked(const OperationRecord& record, const Failure& failure) {
   if (record.quiet) return;
   if (const auto made = FindNodeLocked(record.created)) {
-    made->known_to_daemon = false;
+    made->never_was = true;
     if (!made->refusal) made->refusal = failure;
     CloseNodeLocked(made, failure);
   }

@@ -46,6 +46,9 @@ std::optional<Failure> CheckConstraints(const sysmem_constraints* constraints) {
   if (message.ByteSizeLong() > kMaxConstraintsBytes) {
     return InvalidArgument("constraints", "they take more than 128 KiB");
   }
+  if (message.image_format_constraints_size() > sysmem2::MESSAGE_LIMIT_IMAGE_FORMAT_CONSTRAINTS) {
+    return InvalidArgument("image_format_constraints", "there are more than 64");
+  }
   for (const sysmem2::Heap& heap : message.buffer_memory_constraints().permitted_heaps().heaps()) {
     if (IsUtf8(heap.heap_type())) continue;
     return InvalidArgument("buffer_memory_constraints.permitted_heaps", "a name is not UTF-8");

@@ -12,13 +12,15 @@ namespace sysmem::client {
 
 int Connection::poll_fd() const { return IsForkedCopy() ? -1 : poll_fd_.get(); }
 
-void Connection::Post(Callback callback) {
+void Connection::Fill(CallbackPlace& place, Callback callback) {
   const std::lock_guard lock(mutex_);
-  PostLocked(std::move(callback));
+  place.run = std::move(callback);
+  place.filled = true;
+  wake_->Signal();
 }
 
 void Connection::PostLocked(Callback callback) {
-  callbacks_.push_back(std::move(callback));
+  callbacks_.push_back(std::make_shared<CallbackPlace>(CallbackPlace{std::move(callback), true}));
   wake_->Signal();
 }
 
@@ -58,12 +60,13 @@ void Connection::OnEnded(std::function<void(const Failure&)> ended) {
 // The next callback that is due, the session's end last of all.
 Connection::Callback Connection::TakeCallback() {
   const std::lock_guard lock(mutex_);
-  if (!callbacks_.empty()) {
-    Callback next = std::move(callbacks_.front());
+  while (!callbacks_.empty() && callbacks_.front()->filled) {
+    Callback next = std::move(callbacks_.front()->run);
     callbacks_.pop_front();
-    return next;
+    if (next) return next;
   }
-  if (!ended_) {
+  // One whose place is not filled yet will wake us.
+  if (!ended_ || !callbacks_.empty()) {
     wake_->Drain();
     return nullptr;
   }
@@ -88,7 +91,9 @@ Outcome<size_t> Connection::Dispatch(int64_t deadline_ns) {
       ++ran;
     }
     if (ran > 0) return ran;
-    if (auto dead = Dead()) return *std::move(dead);
+    if (Locked([this] { return callbacks_.empty(); })) {
+      if (auto dead = Dead()) return *std::move(dead);
+    }
     if (PollTimeout(deadline_ns) == 0) return size_t{0};
     pollfd polled{poll_fd_.get(), POLLIN, 0};
     ::poll(&polled, 1, PollTimeout(deadline_ns));

@@ -44,6 +44,10 @@ void Connection::Arrived(RawCall* raw) {
     const std::lock_guard lock(mutex_);
     call->out_of_queue = true;
     call->lost = order == 0;
+    if (!call->lost && call->number > carried_out_) {
+      carried_out_ = call->number;
+      changed_.notify_all();
+    }
     if (call->lost || !order_.Arrive(order, [this, call] { Deliver(call); })) {
       call->lost = true;
       Deliver(call);
@@ -69,6 +73,7 @@ void Connection::RunDeferred() {
 void Connection::Deliver(const std::shared_ptr<PendingCall>& call) {
   if (!call->lost) DeliverFailures(*call);
   call->delivered = true;
+  if (call->place) callbacks_.push_back(call->place);
   if (call->on_delivered) {
     deferred_.push_back([call, run = std::exchange(call->on_delivered, nullptr)] { run(); });
   }

@@ -33,8 +33,8 @@ struct NodeState {
   explicit NodeState(uint64_t node_handle) : handle(node_handle) {}
 
   const uint64_t handle;
-  bool known_to_daemon = true;  // false: the call that should have made it was refused
-  bool released = false;        // Release was sent
+  bool never_was = false;  // the call that should have made it was refused
+  bool released = false;   // Release was sent
   bool left = false;
   // Why the node is gone; set once.
   std::optional<Failure> closed;

@@ -19,6 +19,13 @@
 
 namespace sysmem::client {
 
+// A place among the callbacks that Dispatch runs: taken when its turn in the daemon's order has
+// come, filled a moment later. Guarded by the connection's lock.
+struct CallbackPlace {
+  std::function<void()> run;  // empty once filled: nobody is to be called any more
+  bool filled = false;
+};
+
 struct PendingCall : RawCall {
   enum class Form {
     kRun,    // a batch
@@ -38,8 +45,9 @@ struct PendingCall : RawCall {
   // Guarded by the connection's lock:
   bool out_of_queue = false;
   bool delivered = false;
-  bool lost = false;                   // the session ended before a reply came
-  std::function<void()> on_delivered;  // runs once, under no lock
+  bool lost = false;                     // the session ended before a reply came
+  std::function<void()> on_delivered;    // runs once, under no lock
+  std::shared_ptr<CallbackPlace> place;  // taken at delivery, if on_delivered will fill it
 };
 
 }  // namespace sysmem::client

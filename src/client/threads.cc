@@ -34,7 +34,11 @@ std::thread StartThread(const char* name, Function function) {
   return thread;
 }
 
+thread_local bool is_replies_thread = false;
+
 }  // namespace
+
+bool RepliesThread::IsThisThread() { return is_replies_thread; }
 
 void RepliesThread::WakeLocked() {
   if (!thread_.joinable() && !stopping_) {
@@ -89,6 +93,7 @@ int64_t RepliesThread::WakeTimeLocked() const {
 }
 
 void RepliesThread::Run() {
+  is_replies_thread = true;
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     RunExpired(lock);

@@ -37,6 +37,9 @@ class RepliesThread {
  public:
   explicit RepliesThread(Connection& connection) : connection_(connection) {}
 
+  // Whether the caller runs on such a thread, which must not wait for replies.
+  static bool IsThisThread();
+
   // The queue this thread polls. Expect() goes before each call that is started on it.
   grpc::CompletionQueue* queue() { return &queue_; }
   void Expect();

@@ -45,6 +45,7 @@ struct WaitState {
   const base::EventFd over_event;
   std::shared_ptr<NodeState> node;
   std::shared_ptr<CallbackData> callback;
+  std::shared_ptr<CallbackPlace> place;  // where the callback comes, if there is one
   uint64_t number = 0;
   bool over = false;
   bool timed_out = false;
@@ -106,7 +107,11 @@ void Finish(Connection& connection, const std::shared_ptr<WaitState>& state,
   state->over_event.Signal();
   connection.NotifyWaiters();
   if (unwanted) connection.Discard(*unwanted);
-  if (calls_back) connection.Post([&connection, state] { RunCallback(connection, *state); });
+  if (!state->place) return;
+  connection.Fill(*state->place, calls_back ? Connection::Callback([&connection, state] {
+    RunCallback(connection, *state);
+  })
+                                            : nullptr);
 }
 
 void TakeBack(Connection& connection, WaitState& state, bool because_of_deadline) {
@@ -122,6 +127,7 @@ void TakeBack(Connection& connection, WaitState& state, bool because_of_deadline
 }  // namespace sysmem::client
 
 using sysmem::client::CallbackData;
+using sysmem::client::CallbackPlace;
 using sysmem::client::Finish;
 using sysmem::client::RunCallback;
 using sysmem::client::TakeBack;
@@ -145,7 +151,10 @@ sysmem_status sysmem_collection_start_wait(sysmem_collection* collection, int64_
   if (!event.ok()) return Report(FromStatus(SYSMEM_SYSTEM, event.status()), failure);
   auto state = std::make_shared<WaitState>(*std::move(event));
   state->node = collection->state;
-  if (callback != nullptr) state->callback = std::move(kept);
+  if (callback != nullptr) {
+    state->callback = std::move(kept);
+    state->place = std::make_shared<CallbackPlace>();
+  }
 
   const uint64_t handle = collection->state->handle;
   auto number = connection->Start(
@@ -156,7 +165,8 @@ sysmem_status sysmem_collection_start_wait(sysmem_collection* collection, int64_
            }},
       [raw = connection.get(), state](Outcome<OperationResult> outcome) {
         Finish(*raw, state, std::move(outcome));
-      });
+      },
+      state->place);
   if (!number.ok()) return Report(std::move(number.failure()), failure);
   connection->Locked([&] { state->number = *number; });
   if (deadline_ns != SYSMEM_NO_DEADLINE) {

@@ -128,11 +128,14 @@ TEST_F(CallsTest, OnANodeThatWasNeverMadeSayWhy) {
   const auto outcome = waited.get();
   EXPECT_EQ(outcome.failure().status, Status::kRefused);
   EXPECT_EQ(outcome.failure().field, "token_descriptor");
-  // The library knows by itself from now on, and there is nothing to close.
+  // The library knows by itself from now on, and has said so.
   EXPECT_EQ(collection->Check().failure().field, "token_descriptor");
+  auto pinged = Async([&] { return client_->Roundtrip(); });
+  daemon_.Reply(daemon_.NextCall(), 3);
+  EXPECT_TRUE(pinged.get().ok());
+  // Only the handle is left to be given up.
   collection->Reset();
-  EXPECT_TRUE(client_->Flush().ok());
-  EXPECT_EQ(daemon_.waiting_calls(), 0u);
+  EXPECT_THAT(Kinds(daemon_.NextCall()), testing::ElementsAre(Request::kCloseHandle));
 }
 
 TEST_F(CallsTest, ThatBrokeTheirNodeExplainItsClosure) {
