@@ -35,6 +35,18 @@ sysmem2::NodeKind EncodeKind(core::NodeKind kind) {
   return sysmem2::NODE_KIND_UNSPECIFIED;
 }
 
+sysmem2::FailureMode EncodeMode(core::FailureMode mode) {
+  switch (mode) {
+    case core::FailureMode::kPropagate:
+      return sysmem2::FAILURE_MODE_PROPAGATE;
+    case core::FailureMode::kPropagateBeforeAllocation:
+      return sysmem2::FAILURE_MODE_PROPAGATE_BEFORE_ALLOCATION;
+    case core::FailureMode::kDoNotPropagate:
+      return sysmem2::FAILURE_MODE_DO_NOT_PROPAGATE;
+  }
+  return sysmem2::FAILURE_MODE_UNSPECIFIED;
+}
+
 sysmem2::NodeState StateOf(const core::NodeSnapshot& node) {
   if (node.allocated) return sysmem2::NODE_STATE_ALLOCATED;
   return node.ready ? sysmem2::NODE_STATE_READY : sysmem2::NODE_STATE_NOT_READY;
@@ -49,8 +61,7 @@ void EncodeNode(const core::NodeSnapshot& from, sysmem2::NodeInfo* to) {
   to->set_released(from.released);
   to->set_debug_name(ValidUtf8(from.debug.name));
   to->set_debug_id(from.debug.id);
-  // Until nodes can be dispensable or attached, failure always spreads.
-  to->set_failure_mode(sysmem2::FAILURE_MODE_PROPAGATE);
+  to->set_failure_mode(EncodeMode(from.failure_mode));
   to->set_rights_mask(from.rights_mask);
   to->set_constraints_set(from.constraints_set);
   if (from.constraints) Encode(*from.constraints, to->mutable_constraints());
@@ -116,7 +127,9 @@ void EncodeNodes(const CollectionDetail& from, sysmem2::CollectionDetail* to) {
         std::find_if(from.holders.begin(), from.holders.end(),
                      [&](const HolderInfo& candidate) { return candidate.node == node.id; });
     if (holder != from.holders.end()) EncodeHolder(*holder, info);
-    if (waiting && !node.ready) to->add_waiting_for(ValidUtf8(WhatIsMissing(node)));
+    if (waiting && !node.ready && !node.comes_later) {
+      to->add_waiting_for(ValidUtf8(WhatIsMissing(node)));
+    }
   }
 }
 

@@ -129,6 +129,7 @@ Reader FindReader(const google::protobuf::Descriptor* request) {
       Plain<SetConstraintsRequest, Ack>(),
       Plain<WaitForAllBuffersAllocatedRequest, WaitForAllBuffersAllocatedReply>(),
       Plain<CheckAllBuffersAllocatedRequest, CheckAllBuffersAllocatedReply>(),
+      Plain<AttachTokenRequest, CreateReply>(),
 
       {RunRequest::descriptor(), ReadBatch},
       Plain<ExportRequest, ExportReply>(),

@@ -81,7 +81,8 @@ constexpr OperationKind kOperations[] = {
     {Wire::kCheckAllBuffersAllocated, "CheckAllBuffersAllocated", Always,
      ParseIt<&Wire::check_all_buffers_allocated>,
      EncodeIt<&Result::mutable_check_all_buffers_allocated>},
-    {Wire::kAttachToken, "AttachToken", IfExported<&Wire::attach_token>, nullptr, nullptr},
+    {Wire::kAttachToken, "AttachToken", IfExported<&Wire::attach_token>,
+     ParseIt<&Wire::attach_token>, EncodeIt<&Result::mutable_attach_token>},
     {Wire::kAttachLifetimeTracking, "AttachLifetimeTracking", Never, nullptr, nullptr},
 
     {Wire::kCreateChild, "CreateChild", IfExported<&Wire::create_child>, nullptr, nullptr},

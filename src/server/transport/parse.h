@@ -44,6 +44,7 @@ Operation Parse(const sysmem2::DuplicateRequest& from);
 Operation Parse(const sysmem2::SetConstraintsRequest& from);
 Operation Parse(const sysmem2::WaitForAllBuffersAllocatedRequest& from);
 Operation Parse(const sysmem2::CheckAllBuffersAllocatedRequest& from);
+Operation Parse(const sysmem2::AttachTokenRequest& from);
 
 // parse_session.cc: Session (Run: batch.h) and Inspect
 Operation Parse(const sysmem2::ExportRequest& from);

@@ -40,4 +40,15 @@ Operation Parse(const sysmem2::CheckAllBuffersAllocatedRequest& from) {
   return ForCollection(from, core::event::Check{});
 }
 
+Operation Parse(const sysmem2::AttachTokenRequest& from) {
+  if (from.exported() && from.has_token_handle()) {
+    return BadFields("token_handle", "a token that is exported at once gets no handle");
+  }
+  return op::AttachToken{
+      .collection = HandleOf(from),
+      .rights_mask = IfSet(from.has_rights_attenuation_mask(), from.rights_attenuation_mask()),
+      .new_token = IfSet(from.has_token_handle(), from.token_handle()),
+      .export_node = from.exported()};
+}
+
 }  // namespace sysmem::server::transport

@@ -72,6 +72,10 @@ TEST(Batch, CountsAMethodThatExportsAsTwoWay) {
   EXPECT_EQ(ParseBatch(request).operations.size(), 2u);
   request.mutable_operations(0)->mutable_duplicate()->set_exported(true);
   EXPECT_EQ(WhyRefused(ParseBatch(request)).field, "operations[0]");
+  request.mutable_operations(0)->mutable_attach_token()->set_exported(true);
+  EXPECT_EQ(WhyRefused(ParseBatch(request)).field, "operations[0]");
+  request.mutable_operations(0)->mutable_attach_token()->set_exported(false);
+  EXPECT_EQ(ParseBatch(request).operations.size(), 2u);
 }
 
 TEST(Batch, HoldsSoManyOperationsAndNoMore) {
@@ -129,6 +133,13 @@ TEST(BatchReply, CarriesTheResultOfTheLastOperationUnderItsNumber) {
       Answer(ParseBatch(request), {core::Nothing{}, OperationResult(uint64_t{6})});
   EXPECT_EQ(reply.last().get_buffer_collection_id().buffer_collection_id(), 6u);
   EXPECT_EQ(reply.failures_size(), 0);
+}
+
+TEST(BatchReply, NamesTheDescriptorOfAnAttachedTokenThatIsExported) {
+  sysmem2::RunRequest request;
+  request.add_operations()->mutable_attach_token()->set_exported(true);
+  const sysmem2::RunReply reply = Answer(ParseBatch(request), {ExportedNodes{{7}}});
+  EXPECT_EQ(reply.last().attach_token().descriptor_number(), 7u);
 }
 
 TEST(BatchReply, HasAFailedLastOperationAmongTheFailures) {

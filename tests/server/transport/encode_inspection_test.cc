@@ -116,6 +116,18 @@ TEST(Inspection, SaysWhomACollectionWaitsFor) {
   EXPECT_EQ(Shown(allocated).waiting_for_size(), 0);
 }
 
+TEST(Inspection, ShowsWhoFailsAloneAndIsNotWaitedFor) {
+  CollectionDetail detail = SomeCollection();
+  detail.snapshot.nodes[1].failure_mode = core::FailureMode::kDoNotPropagate;
+  detail.snapshot.nodes[1].comes_later = true;
+  detail.snapshot.nodes[2].failure_mode = core::FailureMode::kPropagateBeforeAllocation;
+  const sysmem2::CollectionDetail shown = Shown(detail);
+  EXPECT_EQ(shown.nodes(0).failure_mode(), sysmem2::FAILURE_MODE_PROPAGATE);
+  EXPECT_EQ(shown.nodes(1).failure_mode(), sysmem2::FAILURE_MODE_DO_NOT_PROPAGATE);
+  EXPECT_EQ(shown.nodes(2).failure_mode(), sysmem2::FAILURE_MODE_PROPAGATE_BEFORE_ALLOCATION);
+  EXPECT_EQ(shown.waiting_for_size(), 1);
+}
+
 TEST(Inspection, ExplainsAFailureWithEveryParticipant) {
   CollectionDetail detail = SomeCollection();
   detail.snapshot.state = core::CollectionState::kFailed;

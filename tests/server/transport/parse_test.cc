@@ -167,6 +167,23 @@ TEST(ParseCollection, KeepsConstraintsThatAreMissingApartFromEmptyOnes) {
   EXPECT_EQ(EventOf<core::event::SetConstraints>(Parse(request)).constraints, core::Constraints{});
 }
 
+TEST(ParseCollection, AttachesWithAHandleOrExported) {
+  sysmem2::AttachTokenRequest request;
+  EXPECT_EQ(As<op::AttachToken>(Parse(request)).rights_mask, std::nullopt);
+  EXPECT_EQ(As<op::AttachToken>(Parse(request)).new_token, std::nullopt);
+  request.set_handle(1);
+  request.set_rights_attenuation_mask(0);
+  request.set_token_handle(2);
+  EXPECT_EQ(As<op::AttachToken>(Parse(request)).collection, 1u);
+  EXPECT_EQ(As<op::AttachToken>(Parse(request)).rights_mask, 0u);
+  EXPECT_EQ(As<op::AttachToken>(Parse(request)).new_token, 2u);
+  EXPECT_FALSE(As<op::AttachToken>(Parse(request)).export_node);
+  request.set_exported(true);
+  EXPECT_EQ(BadField(Parse(request)), "token_handle");
+  request.clear_token_handle();
+  EXPECT_TRUE(As<op::AttachToken>(Parse(request)).export_node);
+}
+
 TEST(ParseCollection, DoesNotHaveMustMatchYet) {
   sysmem2::SetConstraintsRequest request;
   request.set_must_match_vmo(4);
