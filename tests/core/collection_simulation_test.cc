@@ -31,6 +31,9 @@ struct Tally {
   uint64_t cancelled = 0;
   uint64_t late_heap_answers = 0;
   uint64_t normal_ends = 0;
+  uint64_t late_grants = 0;  // to participants that were attached
+  uint64_t late_conflicts = 0;
+  uint64_t domains_fallen = 0;  // attached ones, alone
   uint64_t lives = 0;
 };
 
@@ -40,13 +43,14 @@ class Checker {
   explicit Checker(Tally* tally) : tally_(tally) {}
 
   void Sent(const Event& event) {
+    guilty_.reset();
+    all_may_fall_ = false;
     std::visit([this](const auto& e) { Note(e); }, event);
   }
 
   void Saw(const Effects& effects, const Collection& collection) {
-    connected_closed_now_ = false;
+    fallen_now_.clear();
     ends_now_ = false;
-    refused_now_ = false;
     const bool was_over = finished_;
     for (size_t i = 0; i < effects.size(); ++i) {
       std::visit([this](const auto& e) { Check(e); }, effects[i]);
@@ -70,16 +74,28 @@ class Checker {
   void Note(const E& e) {
     if constexpr (requires { e.call; }) {
       if (e.call != 0) unanswered_.insert(e.call);
+      if constexpr (requires { e.node; }) addressee_[e.call] = e.node;
+    }
+    if constexpr (std::is_same_v<E, event::Close>) {
+      const NodeSnapshot* node = Before(e.node);
+      if (node != nullptr && node->connected && !node->released) guilty_ = e.node;
     }
     if constexpr (std::is_same_v<E, event::CreateRoot>) births_[e.call] = {{0, e.node}};
     if constexpr (std::is_same_v<E, event::Duplicate>) births_[e.call] = {{e.node, e.child}};
+    if constexpr (std::is_same_v<E, event::AttachToken>) {
+      births_[e.call] = {{e.node, e.child}};
+      attached_by_[e.call] = e.child;
+    }
     if constexpr (std::is_same_v<E, event::DuplicateSync>) {
       for (NodeId child : e.children) births_[e.call].emplace_back(e.node, child);
     }
     if constexpr (std::is_same_v<E, event::Wait>) {
       if (e.call != 0) waits_[e.call] = e.node;
     }
-    if constexpr (std::is_same_v<E, event::FailRoot>) ended_from_outside_ = true;
+    if constexpr (std::is_same_v<E, event::FailRoot>) {
+      ended_from_outside_ = true;
+      all_may_fall_ = true;
+    }
     if constexpr (std::is_same_v<E, event::AllocationFinished>) {
       if (under_way_ != e.attempt) {
         ++tally_->late_heap_answers;
@@ -87,6 +103,7 @@ class Checker {
       }
       under_way_.reset();
       has_buffers_ = !e.failure;
+      all_may_fall_ = e.failure.has_value();
       if (e.failure) ++tally_->heap_refusals;
     }
   }
@@ -97,24 +114,36 @@ class Checker {
     const Failure* failure = std::get_if<Failure>(&e.result);
     if (failure == nullptr) {
       for (const auto& [parent, child] : births_[e.call]) parents_[child] = parent;
+      const auto attached = attached_by_.find(e.call);
+      if (attached != attached_by_.end()) attached_.insert(attached->second);
     } else {
-      refused_now_ |= failure->outcome == Outcome::kRefused && failure->rule != "TREE-1";
+      if (failure->outcome == Outcome::kRefused && failure->rule != "TREE-1") {
+        guilty_ = addressee_.at(e.call);
+        fallen_now_.insert(DomainOf(*guilty_));
+      }
+      tally_->late_conflicts += failure->error == Error::kConstraintsIntersectionEmpty &&
+                                has_buffers_ && failure->outcome == Outcome::kError;
       tally_->refusals += failure->outcome == Outcome::kRefused;
       tally_->cancelled += failure->outcome == Outcome::kCancelled;
       tally_->conflicts += failure->outcome == Outcome::kError &&
                            failure->error == Error::kConstraintsIntersectionEmpty;
     }
-    if (std::holds_alternative<Grant>(e.result)) {
+    if (const Grant* grant = std::get_if<Grant>(&e.result)) {
       ++tally_->grants;
+      tally_->late_grants += attached_.count(DomainOf(addressee_.at(e.call)));
       EXPECT_TRUE(has_buffers_) << "a grant without buffers";
+      if (!granted_) granted_ = grant->plan;
+      EXPECT_EQ(grant->plan, *granted_) << "RES-7";
     }
   }
 
   void Check(const effect::NodeClosed& e) {
-    const auto before = std::find_if(now_.nodes.begin(), now_.nodes.end(),
-                                     [&e](const NodeSnapshot& node) { return node.id == e.node; });
     // A node whose client is gone may go by itself; any other takes its domain along.
-    connected_closed_now_ |= before != now_.nodes.end() && before->connected && !before->released;
+    const NodeSnapshot* before = Before(e.node);
+    if (before != nullptr && before->connected && !before->released) {
+      fallen_now_.insert(DomainOf(e.node));
+      CheckThatItMayFall(*before);
+    }
     EXPECT_TRUE(parents_.count(e.node)) << "closed a node that never was: " << e.node;
     EXPECT_TRUE(closed_.insert(e.node).second) << "closed node " << e.node << " twice";
     for (const auto& [child, parent] : parents_) {
@@ -123,6 +152,33 @@ class Checker {
     for (const auto& [call, node] : waits_) {
       EXPECT_NE(node, e.node) << "wait " << call << " survived its node";
     }
+  }
+
+  // Nobody falls but those who belong to a guilty client, or whose own try to allocate failed.
+  void CheckThatItMayFall(const NodeSnapshot& node) {
+    if (all_may_fall_) return;
+    if (!guilty_) {
+      EXPECT_FALSE(node.allocated) << "node " << node.id << " had its buffers already";
+      return;
+    }
+    const NodeId top = DomainOf(*guilty_);
+    NodeId above = node.id;
+    while (above != top && above != 0) above = parents_.at(above);
+    EXPECT_EQ(above, top) << "node " << node.id << " is not below the domain of " << *guilty_;
+    tally_->domains_fallen += node.id == top && attached_.count(top);
+  }
+
+  const NodeSnapshot* Before(NodeId id) const {
+    for (const NodeSnapshot& node : now_.nodes) {
+      if (node.id == id) return &node;
+    }
+    return nullptr;
+  }
+
+  // FAIL-1 without dispensable nodes: up to the next attached one, or the root.
+  NodeId DomainOf(NodeId node) const {
+    while (!attached_.count(node) && parents_.at(node) != 0) node = parents_.at(node);
+    return node;
   }
 
   void Check(const effect::Allocate& e) {
@@ -157,10 +213,7 @@ class Checker {
     // Every call but a wait is answered by its own event.
     for (CallId call : unanswered_) EXPECT_TRUE(waits_.count(call)) << "call " << call;
     EXPECT_EQ(unanswered_.size(), waits_.size());
-    // Without dispensable and attached nodes a collection is one failure domain.
-    if (connected_closed_now_ || refused_now_) {
-      EXPECT_TRUE(snapshot.nodes.empty()) << "half a domain fell";
-    }
+    for (NodeId top : fallen_now_) EXPECT_TRUE(closed_.count(top)) << "half a domain fell";
     const bool over = snapshot.nodes.empty() && (!parents_.empty() || ended_from_outside_);
     EXPECT_EQ(finished_, over);
     CheckWhatWasDecided(snapshot);
@@ -184,7 +237,7 @@ class Checker {
       pending += node.pending_waits;
     }
     EXPECT_EQ(pending, waits_.size());
-    EXPECT_TRUE(snapshot.nodes.empty() || connected > 0) << "a tree of orphans";
+    EXPECT_TRUE(snapshot.nodes.empty() || connected > 0 || under_way_) << "a tree of orphans";
   }
 
   void CheckWhatWasDecided(const Snapshot& snapshot) {
@@ -202,12 +255,39 @@ class Checker {
         EXPECT_TRUE(snapshot.failure && snapshot.nodes.empty());
         break;
     }
-    for (const NodeSnapshot& node : snapshot.nodes) {
-      EXPECT_EQ(node.allocated, has_buffers_) << "without groups and attached nodes: all or none";
-      EXPECT_TRUE(node.ready || !allocates_now_) << "allocated without node " << node.id;
-    }
+    CheckWhoIsAllocated(snapshot);
     allocates_now_ = false;
     tally_->normal_ends += ends_now_ && !snapshot.failure;
+  }
+
+  void CheckWhoIsAllocated(const Snapshot& snapshot) {
+    std::map<NodeId, bool> allocated;
+    std::set<NodeId> unready;  // domains
+    uint64_t camping = 0;
+    for (const NodeSnapshot& node : snapshot.nodes) {
+      const NodeId top = DomainOf(node.id);
+      EXPECT_EQ(node.comes_later, top != snapshot.nodes.front().id);
+      EXPECT_EQ(node.failure_mode == FailureMode::kDoNotPropagate, attached_.count(node.id) == 1);
+      allocated[node.id] = node.allocated;
+      EXPECT_EQ(node.allocated, allocated.at(top)) << "without groups a domain is all or none";
+      if (!node.ready) unready.insert(top);
+      if (node.allocated && node.constraints) {
+        camping += node.constraints->min_buffer_count_for_camping.value_or(0);
+      }
+      if (node.comes_later) continue;
+      EXPECT_EQ(node.allocated, has_buffers_);
+      EXPECT_TRUE(node.ready || !allocates_now_) << "allocated without node " << node.id;
+    }
+    for (const auto& [node, is_allocated] : allocated) {
+      const NodeId parent = parents_.at(node);
+      if (!attached_.count(node)) continue;
+      EXPECT_TRUE(!is_allocated || allocated.at(parent)) << "before the one above it (ATT-2)";
+      const bool due = allocated.at(parent) && !unready.count(node);
+      EXPECT_TRUE(is_allocated || !due) << "node " << node << " was forgotten (ATT-8)";
+    }
+    if (snapshot.plan) {
+      EXPECT_LE(camping, snapshot.plan->buffer_count) << "LATE-4";
+    }
   }
 
   Tally* tally_;
@@ -217,15 +297,20 @@ class Checker {
   std::map<CallId, std::vector<std::pair<NodeId, NodeId>>>
       births_;                        // {parent, child} if it succeeds
   std::map<NodeId, NodeId> parents_;  // of every node that ever was
+  std::map<CallId, NodeId> addressee_;
+  std::map<CallId, NodeId> attached_by_;  // the child, if it succeeds
+  std::set<NodeId> attached_;
+  std::optional<Plan> granted_;
   std::set<NodeId> closed_;
   AttemptId last_attempt_ = 0;
   std::optional<AttemptId> under_way_;
   bool has_buffers_ = false;
   bool dropped_while_allocated_ = false;
   bool allocates_now_ = false;
-  bool connected_closed_now_ = false;
+  std::optional<NodeId> guilty_;  // whose client the event makes fail
+  bool all_may_fall_ = false;
+  std::set<NodeId> fallen_now_;  // domains of which a connected node was closed
   bool ends_now_ = false;
-  bool refused_now_ = false;
   bool ended_from_outside_ = false;
   bool finished_ = false;
 };
@@ -291,6 +376,9 @@ class Fate {
 
   Event CollectionStep(const NodeSnapshot& node, const Checker& checker) {
     const uint64_t choice = Below(12);
+    if (checker.now().nodes.size() < kNodesAtMost && Below(8) == 0) {
+      return event::AttachToken{Call(), node.id, NewNode(), Mask()};
+    }
     if (!node.constraints_set && choice < 8) {
       return event::SetConstraints{Call(), node.id, SomeConstraints()};
     }
@@ -325,7 +413,11 @@ class Fate {
 
   // A message that may be wrong in any way.
   Event Anything(NodeId node, const Checker& checker) {
-    switch (Below(18)) {
+    switch (Below(20)) {
+      case 18:
+        return event::AttachToken{Call(), node, Below(3) == 0 ? node : NewNode(), std::nullopt};
+      case 19:
+        return event::AttachToken{Call(), node, Below(2) == 0 ? node : NewNode(), Below(2) * 4};
       case 0:
         return event::Close{Call(), node, "session ended"};
       case 1:
@@ -383,7 +475,9 @@ class Fate {
     if (choice == 0) return std::nullopt;
     if (choice == 1) return Constraints{};
     if (choice == 2) return Picky(8192);  // conflicts with the others
-    return Camping(1);
+    Constraints constraints = Camping(1);
+    if (Below(4) == 0) constraints.min_buffer_count = Below(8);  // room for those who come later
+    return constraints;
   }
 
   int64_t Time() { return Harness::kBorn + static_cast<int64_t>(Below(60'000'000'000)); }
@@ -449,6 +543,9 @@ TEST(CollectionSimulation, KeepsItsPromisesAfterEveryRandomEvent) {
   EXPECT_GT(tally.cancelled, 100u);
   EXPECT_GT(tally.late_heap_answers, 20u);
   EXPECT_GT(tally.normal_ends, 100u);
+  EXPECT_GT(tally.late_grants, 1000u);
+  EXPECT_GT(tally.late_conflicts, 100u);
+  EXPECT_GT(tally.domains_fallen, 100u);
 }
 
 }  // namespace
