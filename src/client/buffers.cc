@@ -30,8 +30,6 @@ sysmem_buffer ViewOf(const OwnedBuffer& owned, size_t index, uint64_t usable_sta
   if (!owned.fd || ::fstat(owned.fd.get(), &status) != 0) return view;
   view.device = status.st_dev;
   view.inode = status.st_ino;
-  // Only memfds have seals; what the daemon hands out is one or the other.
-  view.is_dma_buf = ::fcntl(owned.fd.get(), F_GET_SEALS) < 0;
   return view;
 }
 
@@ -55,6 +53,10 @@ Outcome<std::unique_ptr<sysmem_buffers>> MakeBuffers(Connection& connection,
     buffers->views.push_back(ViewOf(*owned, buffers->views.size(), buffer.vmo_usable_start()));
     buffers->owned.push_back(std::move(owned));
   }
+  // Only memfds have seals; what the daemon hands out is one or the other, the same for all.
+  const bool is_dma_buf = !buffers->views.empty() && buffers->views[0].fd >= 0 &&
+                          ::fcntl(buffers->views[0].fd, F_GET_SEALS) < 0;
+  for (sysmem_buffer& view : buffers->views) view.is_dma_buf = is_dma_buf && view.fd >= 0;
   if (complete) return buffers;
   return Failure{.status = SYSMEM_SYSTEM,
                  .message = "the daemon named a descriptor that did not come"};

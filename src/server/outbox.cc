@@ -192,7 +192,7 @@ void Outbox::Prepare(ReplyItem& item) {
   item.prepared = true;
 }
 
-// Sends the next message of descriptors. They are closed here as soon as they are on their way.
+// Sends the next message of descriptors.
 Outbox::Progress Outbox::Push(ReplyItem& item) {
   const size_t count =
       std::min(item.descriptors.size() - item.pushed, base::kMaxDescriptorsPerMessage);
@@ -203,11 +203,12 @@ Outbox::Progress Outbox::Push(ReplyItem& item) {
   base::HandleMessage message =
       base::DescriptorsMessage(item.first + item.pushed, std::move(chunk));
   auto sent = base::SendHandleMessage(*channel_, message);
+  // Kept in either case: ours are closed with the item, after the reply has left.
+  std::move(message.descriptors.begin(), message.descriptors.end(), begin);
   if (sent.ok() && *sent == base::SendOutcome::kSent) {
     item.pushed += count;
     return Progress::kSent;
   }
-  std::move(message.descriptors.begin(), message.descriptors.end(), begin);
   const bool broken = !sent.ok() || *sent == base::SendOutcome::kPeerGone;
   return broken ? Progress::kBroken : Progress::kStalled;
 }

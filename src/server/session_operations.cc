@@ -319,8 +319,12 @@ void Session::Impl::Do(const CallSlot& slot, op::CancelWait& what) {
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::CloseHandle& what) {
-  if (!what.handle || table_.Find(*what.handle) == nullptr) {
-    return slot.Resolve(OperationResult(NoSuchHandle(what.handle.value_or(0), "handle")));
+  if (!what.handle || *what.handle == 0) {
+    return slot.Resolve(OperationResult(
+        Refused(Error::kProtocolDeviation, "WIRE-HANDLE", "handle", "the handle is missing")));
+  }
+  if (table_.Find(*what.handle) == nullptr) {
+    return slot.Resolve(OperationResult(NoSuchHandle(*what.handle, "handle")));
   }
   NodeRef ref = RemoveHandle(*what.handle);
   if (!ref.host) return slot.Resolve(OperationResult(core::Nothing{}));
