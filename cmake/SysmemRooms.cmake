@@ -25,9 +25,8 @@ set(SYSMEM_WARNINGS
   $<$<CXX_COMPILER_ID:Clang>:-Wno-sign-conversion>
   # Members have default initialisers; naming only those that differ is the point of `{.a = 1}`.
   -Wno-missing-field-initializers
-  # Wrong about std::string::operator+ in GCC 12 (its bug 105651); with -O3 in two ways.
+  # Wrong about std::string::operator+ in GCC 12 (its bug 105651).
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
-  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<CONFIG:Release>>:-Wno-stringop-overflow>
   # Wrong about an optional of a vector, and about instrumented code, in GCC 12; Clang's
   # -Wsometimes-uninitialized judges the same code in the deep run.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
