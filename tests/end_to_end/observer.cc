@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/end_to_end/observer.h"
+
+#include <utility>
+
+#include "tests/end_to_end/participants.h"
+#include "tests/support/eventually.h"
+
+namespace sysmem::testing {
+namespace {
+
+// Allocators keep some of what is freed, the more the more threads there are.
+constexpr uint64_t kResidentTolerance = 32 << 20;
+constexpr char kEnd[] = "end";
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, const Figures& figures) {
+  return out << figures.sessions << " sessions, " << figures.collections << " collections, "
+             << figures.nodes << " nodes, " << figures.exported_nodes << " exported, "
+             << figures.live_buffers << " buffers of " << figures.live_bytes << " bytes, "
+             << figures.descriptors << " descriptors";
+}
+
+Observer::Observer(DaemonProcess& daemon)
+    : daemon_(daemon), process_(kDaemonUid, [&](ControlChannel& test) {
+        sysmem::Client client = ConnectOrDie(daemon.socket_path());
+        while (true) {
+          const std::string method = test.Receive().text;
+          if (method == kEnd) return;
+          auto answer = client.Inspect(method, test.Receive().text, Patience());
+          test.Send(answer.ok() ? *answer : "\"" + answer.failure().message + "\"");
+        }
+      }) {}
+
+Observer::~Observer() {
+  process_.control().Send(kEnd);
+  process_.ExpectSuccess();
+}
+
+nlohmann::json Observer::Ask(const std::string& method, const std::string& request) {
+  process_.control().Send(method);
+  process_.control().Send(request);
+  nlohmann::json answer =
+      nlohmann::json::parse(process_.control().Receive().text, nullptr, /*allow_exceptions=*/false);
+  EXPECT_TRUE(answer.is_object()) << method << ": " << answer;
+  return answer;
+}
+
+uint64_t Observer::Number(const nlohmann::json& object, const char* field) {
+  const auto found = object.find(field);
+  if (found == object.end()) return 0;
+  if (found->is_string()) return std::stoull(found->get<std::string>());
+  return found->get<uint64_t>();
+}
+
+Figures Observer::Take() {
+  const nlohmann::json status = Ask("GetStatus");
+  return {.sessions = Number(status, "sessions"),
+          .collections = Number(status, "collections"),
+          .nodes = Number(status, "nodes"),
+          .exported_nodes = Number(status, "exported_nodes"),
+          .live_buffers = Number(status, "live_buffers"),
+          .live_bytes = Number(status, "live_bytes"),
+          .descriptors = daemon_.process().DescriptorCount()};
+}
+
+void Observer::TakeBaseline() {
+  EXPECT_TRUE(Eventually([&] {
+    const Figures before = std::exchange(baseline_, Take());
+    return before == baseline_ && baseline_.sessions == 1 && baseline_.nodes == 0;
+  })) << baseline_;
+  resident_baseline_ = daemon_.process().ResidentBytes();
+}
+
+void Observer::ExpectBackToBaseline() {
+  Figures now;
+  EXPECT_TRUE(Eventually([&] { return (now = Take()) == baseline_; }))
+      << "now:      " << now << "\nbaseline: " << baseline_;
+  EXPECT_LT(daemon_.process().ResidentBytes(), resident_baseline_ + kResidentTolerance);
+}
+
+void Observer::AwaitNodes(uint64_t nodes) {
+  EXPECT_TRUE(Eventually([&] { return Take().nodes == nodes; })) << Take();
+}
+
+}  // namespace sysmem::testing
