@@ -135,7 +135,11 @@ class DaemonTest : public testing::Test {
   base::UniqueFd OpenSession() {
     base::UniqueFd client = Connect();
     EXPECT_TRUE(base::SendHandleMessage(client, base::HelloMessage("")).ok());
-    EXPECT_EQ(Next(client).message.kind, base::HandleMessageKind::kWelcome);
+    base::ReceivedHandleMessage welcome = Next(client);
+    EXPECT_EQ(welcome.message.kind, base::HandleMessageKind::kWelcome);
+    // Its close would be the end of the session.
+    for (base::UniqueFd& end : welcome.message.descriptors)
+      call_channels_.push_back(std::move(end));
     return client;
   }
   base::UniqueFd Listen(int type) {
@@ -150,6 +154,7 @@ class DaemonTest : public testing::Test {
 
   std::string directory_;
   std::string path_;
+  std::vector<base::UniqueFd> call_channels_;
   int daemons_ = 0;
 };
 

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What must hold of a collection after every event, whoever invents the events.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "tests/core/collection_harness.h"
+
+namespace sysmem::core::test {
+
+// What came of the lives so far: proof that the simulation reaches what it is meant to reach.
+struct Tally {
+  uint64_t events = 0;
+  uint64_t grants = 0;
+  uint64_t conflicts = 0;
+  uint64_t refusals = 0;
+  uint64_t heap_refusals = 0;
+  uint64_t cancelled = 0;
+  uint64_t late_heap_answers = 0;
+  uint64_t normal_ends = 0;
+  uint64_t late_grants = 0;  // to participants that were attached
+  uint64_t late_conflicts = 0;
+  uint64_t domains_fallen = 0;  // attached ones, alone
+  uint64_t lives = 0;
+};
+
+// Knows from the events and effects alone what must be true, and holds a collection against it.
+class Checker {
+ public:
+  explicit Checker(Tally* tally) : tally_(tally) {}
+
+  void Sent(const Event& event) {
+    guilty_.reset();
+    all_may_fall_ = false;
+    std::visit([this](const auto& e) { Note(e); }, event);
+  }
+
+  void Saw(const Effects& effects, const Collection& collection) {
+    fallen_now_.clear();
+    ends_now_ = false;
+    const bool was_over = finished_;
+    for (size_t i = 0; i < effects.size(); ++i) {
+      std::visit([this](const auto& e) { Check(e); }, effects[i]);
+      EXPECT_TRUE(!was_over || std::holds_alternative<effect::Answer>(effects[i]))
+          << "after the end nothing happens";
+      if (std::holds_alternative<effect::Finished>(effects[i])) {
+        EXPECT_EQ(i, effects.size() - 1) << "Finished comes last";
+      }
+    }
+    CheckState(collection);
+  }
+
+  // The collection as it was after the latest event.
+  const Snapshot& now() const { return now_; }
+  bool finished() const { return finished_; }
+  std::optional<AttemptId> under_way() const { return under_way_; }
+  const std::map<CallId, NodeId>& waits() const { return waits_; }
+
+ private:
+  template <typename E>
+  void Note(const E& e) {
+    if constexpr (requires { e.call; }) {
+      if (e.call != 0) unanswered_.insert(e.call);
+      if constexpr (requires { e.node; }) addressee_[e.call] = e.node;
+    }
+    if constexpr (std::is_same_v<E, event::Close>) {
+      const NodeSnapshot* node = Before(e.node);
+      if (node != nullptr && node->connected && !node->released) guilty_ = e.node;
+    }
+    if constexpr (std::is_same_v<E, event::CreateRoot>) births_[e.call] = {{0, e.node}};
+    if constexpr (std::is_same_v<E, event::Duplicate>) births_[e.call] = {{e.node, e.child}};
+    if constexpr (std::is_same_v<E, event::AttachToken>) {
+      births_[e.call] = {{e.node, e.child}};
+      attached_by_[e.call] = e.child;
+    }
+    if constexpr (std::is_same_v<E, event::DuplicateSync>) {
+      for (NodeId child : e.children) births_[e.call].emplace_back(e.node, child);
+    }
+    if constexpr (std::is_same_v<E, event::Wait>) {
+      if (e.call != 0) waits_[e.call] = e.node;
+    }
+    if constexpr (std::is_same_v<E, event::FailRoot>) {
+      ended_from_outside_ = true;
+      all_may_fall_ = true;
+    }
+    if constexpr (std::is_same_v<E, event::AllocationFinished>) {
+      if (under_way_ != e.attempt) {
+        ++tally_->late_heap_answers;
+        return;
+      }
+      under_way_.reset();
+      has_buffers_ = !e.failure;
+      all_may_fall_ = e.failure.has_value();
+      if (e.failure) ++tally_->heap_refusals;
+    }
+  }
+
+  void Check(const effect::Answer& e) {
+    EXPECT_EQ(unanswered_.erase(e.call), 1u) << "call " << e.call << " answered out of turn";
+    waits_.erase(e.call);
+    const Failure* failure = std::get_if<Failure>(&e.result);
+    if (failure == nullptr) {
+      for (const auto& [parent, child] : births_[e.call]) parents_[child] = parent;
+      const auto attached = attached_by_.find(e.call);
+      if (attached != attached_by_.end()) attached_.insert(attached->second);
+    } else {
+      if (failure->outcome == Outcome::kRefused && failure->rule != "TREE-1") {
+        guilty_ = addressee_.at(e.call);
+        fallen_now_.insert(DomainOf(*guilty_));
+      }
+      tally_->late_conflicts += failure->error == Error::kConstraintsIntersectionEmpty &&
+                                has_buffers_ && failure->outcome == Outcome::kError;
+      tally_->refusals += failure->outcome == Outcome::kRefused;
+      tally_->cancelled += failure->outcome == Outcome::kCancelled;
+      tally_->conflicts += failure->outcome == Outcome::kError &&
+                           failure->error == Error::kConstraintsIntersectionEmpty;
+    }
+    if (const Grant* grant = std::get_if<Grant>(&e.result)) {
+      ++tally_->grants;
+      tally_->late_grants += attached_.count(DomainOf(addressee_.at(e.call)));
+      EXPECT_TRUE(has_buffers_) << "a grant without buffers";
+      if (!granted_) granted_ = grant->plan;
+      EXPECT_EQ(grant->plan, *granted_) << "RES-7";
+    }
+  }
+
+  void Check(const effect::NodeClosed& e) {
+    // A node whose client is gone may go by itself; any other takes its domain along.
+    const NodeSnapshot* before = Before(e.node);
+    if (before != nullptr && before->connected && !before->released) {
+      fallen_now_.insert(DomainOf(e.node));
+      CheckThatItMayFall(*before);
+    }
+    EXPECT_TRUE(parents_.count(e.node)) << "closed a node that never was: " << e.node;
+    EXPECT_TRUE(closed_.insert(e.node).second) << "closed node " << e.node << " twice";
+    for (const auto& [child, parent] : parents_) {
+      EXPECT_TRUE(parent != e.node || closed_.count(child)) << "parent closed before its child";
+    }
+    for (const auto& [call, node] : waits_) {
+      EXPECT_NE(node, e.node) << "wait " << call << " survived its node";
+    }
+  }
+
+  // Nobody falls but those who belong to a guilty client, or whose own try to allocate failed.
+  void CheckThatItMayFall(const NodeSnapshot& node) {
+    if (all_may_fall_) return;
+    if (!guilty_) {
+      EXPECT_FALSE(node.allocated) << "node " << node.id << " had its buffers already";
+      return;
+    }
+    const NodeId top = DomainOf(*guilty_);
+    NodeId above = node.id;
+    while (above != top && above != 0) above = parents_.at(above);
+    EXPECT_EQ(above, top) << "node " << node.id << " is not below the domain of " << *guilty_;
+    tally_->domains_fallen += node.id == top && attached_.count(top);
+  }
+
+  const NodeSnapshot* Before(NodeId id) const {
+    for (const NodeSnapshot& node : now_.nodes) {
+      if (node.id == id) return &node;
+    }
+    return nullptr;
+  }
+
+  // FAIL-1 without dispensable nodes: up to the next attached one, or the root.
+  NodeId DomainOf(NodeId node) const {
+    while (!attached_.count(node) && parents_.at(node) != 0) node = parents_.at(node);
+    return node;
+  }
+
+  void Check(const effect::Allocate& e) {
+    EXPECT_FALSE(under_way_) << "two attempts at once";
+    EXPECT_FALSE(has_buffers_) << "buffers exist already";
+    EXPECT_EQ(e.attempt, ++last_attempt_);
+    under_way_ = e.attempt;
+    allocates_now_ = true;
+  }
+
+  void Check(const effect::DropBuffers&) {
+    EXPECT_TRUE(under_way_ || has_buffers_) << "nothing to drop";
+    dropped_while_allocated_ = has_buffers_;
+    under_way_.reset();
+    has_buffers_ = false;
+  }
+
+  void Check(const effect::ArmTimer&) {}
+  void Check(const effect::Log& e) { EXPECT_FALSE(e.text.empty()); }
+
+  void Check(const effect::Finished&) {
+    EXPECT_FALSE(finished_) << "finished twice";
+    EXPECT_FALSE(under_way_ || has_buffers_) << "finished with buffers";
+    finished_ = true;
+    ends_now_ = true;
+  }
+
+  void CheckState(const Collection& collection) {
+    now_ = collection.TakeSnapshot();
+    const Snapshot& snapshot = now_;
+    CheckNodes(snapshot, collection);
+    // Every call but a wait is answered by its own event.
+    for (CallId call : unanswered_) EXPECT_TRUE(waits_.count(call)) << "call " << call;
+    EXPECT_EQ(unanswered_.size(), waits_.size());
+    for (NodeId top : fallen_now_) EXPECT_TRUE(closed_.count(top)) << "half a domain fell";
+    const bool over = snapshot.nodes.empty() && (!parents_.empty() || ended_from_outside_);
+    EXPECT_EQ(finished_, over);
+    CheckWhatWasDecided(snapshot);
+  }
+
+  void CheckNodes(const Snapshot& snapshot, const Collection& collection) {
+    EXPECT_EQ(parents_.size(), snapshot.nodes.size() + closed_.size()) << "a node was lost";
+    std::set<NodeId> seen;
+    size_t connected = 0;
+    size_t pending = 0;
+    for (const NodeSnapshot& node : snapshot.nodes) {
+      EXPECT_TRUE(seen.insert(node.id).second);
+      EXPECT_EQ(parents_.at(node.id), node.parent);
+      EXPECT_TRUE(seen.size() == 1 ? node.parent == 0 : seen.count(node.parent) == 1)
+          << "node " << node.id << " hangs in the air";
+      EXPECT_FALSE(closed_.count(node.id));
+      EXPECT_EQ(collection.IsConnected(node.id), node.connected);
+      EXPECT_TRUE(node.connected || node.released) << "an orphan that was never released";
+      EXPECT_TRUE(node.connected || node.pending_waits == 0) << "nobody is there to wait";
+      connected += node.connected;
+      pending += node.pending_waits;
+    }
+    EXPECT_EQ(pending, waits_.size());
+    EXPECT_TRUE(snapshot.nodes.empty() || connected > 0 || under_way_) << "a tree of orphans";
+  }
+
+  void CheckWhatWasDecided(const Snapshot& snapshot) {
+    switch (snapshot.state) {
+      case CollectionState::kWaiting:
+        EXPECT_FALSE(under_way_ || has_buffers_ || finished_);
+        break;
+      case CollectionState::kAllocating:
+        EXPECT_TRUE(under_way_);
+        break;
+      case CollectionState::kAllocated:
+        EXPECT_TRUE(has_buffers_ || dropped_while_allocated_);
+        break;
+      case CollectionState::kFailed:
+        EXPECT_TRUE(snapshot.failure && snapshot.nodes.empty());
+        break;
+    }
+    CheckWhoIsAllocated(snapshot);
+    allocates_now_ = false;
+    tally_->normal_ends += ends_now_ && !snapshot.failure;
+  }
+
+  void CheckWhoIsAllocated(const Snapshot& snapshot) {
+    std::map<NodeId, bool> allocated;
+    std::set<NodeId> unready;  // domains
+    uint64_t camping = 0;
+    for (const NodeSnapshot& node : snapshot.nodes) {
+      const NodeId top = DomainOf(node.id);
+      EXPECT_EQ(node.comes_later, top != snapshot.nodes.front().id);
+      EXPECT_EQ(node.failure_mode == FailureMode::kDoNotPropagate, attached_.count(node.id) == 1);
+      allocated[node.id] = node.allocated;
+      EXPECT_EQ(node.allocated, allocated.at(top)) << "without groups a domain is all or none";
+      if (!node.ready) unready.insert(top);
+      if (node.allocated && node.constraints) {
+        camping += node.constraints->min_buffer_count_for_camping.value_or(0);
+      }
+      if (node.comes_later) continue;
+      EXPECT_EQ(node.allocated, has_buffers_);
+      EXPECT_TRUE(node.ready || !allocates_now_) << "allocated without node " << node.id;
+    }
+    for (const auto& [node, is_allocated] : allocated) {
+      const NodeId parent = parents_.at(node);
+      if (!attached_.count(node)) continue;
+      EXPECT_TRUE(!is_allocated || allocated.at(parent)) << "before the one above it (ATT-2)";
+      const bool due = allocated.at(parent) && !unready.count(node);
+      EXPECT_TRUE(is_allocated || !due) << "node " << node << " was forgotten (ATT-8)";
+    }
+    if (snapshot.plan) {
+      EXPECT_LE(camping, snapshot.plan->buffer_count) << "LATE-4";
+    }
+  }
+
+  Tally* tally_;
+  Snapshot now_;
+  std::set<CallId> unanswered_;
+  std::map<CallId, NodeId> waits_;  // unanswered ones
+  std::map<CallId, std::vector<std::pair<NodeId, NodeId>>>
+      births_;                        // {parent, child} if it succeeds
+  std::map<NodeId, NodeId> parents_;  // of every node that ever was
+  std::map<CallId, NodeId> addressee_;
+  std::map<CallId, NodeId> attached_by_;  // the child, if it succeeds
+  std::set<NodeId> attached_;
+  std::optional<Plan> granted_;
+  std::set<NodeId> closed_;
+  AttemptId last_attempt_ = 0;
+  std::optional<AttemptId> under_way_;
+  bool has_buffers_ = false;
+  bool dropped_while_allocated_ = false;
+  bool allocates_now_ = false;
+  std::optional<NodeId> guilty_;  // whose client the event makes fail
+  bool all_may_fall_ = false;
+  std::set<NodeId> fallen_now_;  // domains of which a connected node was closed
+  bool ends_now_ = false;
+  bool ended_from_outside_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace sysmem::core::test
