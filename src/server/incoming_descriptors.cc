@@ -16,7 +16,7 @@ std::optional<ForeignFd> IncomingDescriptors::Claim(DescriptorNumber number,
                                                     std::optional<SessionEnd>& end) {
   auto found = waiting_.find(number);
   if (found == waiting_.end()) {
-    end = Drain();
+    end = DrainUpTo(number);
     if (end) return std::nullopt;
     found = waiting_.find(number);
   }
@@ -24,12 +24,14 @@ std::optional<ForeignFd> IncomingDescriptors::Claim(DescriptorNumber number,
   return std::move(waiting_.extract(found).mapped());
 }
 
-std::optional<SessionEnd> IncomingDescriptors::Drain() {
+// No further than to `number`: a client may send many calls back to back, and descriptors for the
+// later ones are no reason to blame it.
+std::optional<SessionEnd> IncomingDescriptors::DrainUpTo(DescriptorNumber number) {
   base::ReceiveOptions options;
   options.dispose = [this](std::vector<base::UniqueFd> refused) {
     for (base::UniqueFd& fd : refused) closer_.Close(std::move(fd));
   };
-  while (true) {
+  while (last_ < number) {
     auto received =
         base::ReceiveHandleMessage(*channel_, base::HandleMessageSender::kClient, options);
     if (!received.ok()) {
@@ -69,6 +71,7 @@ std::optional<SessionEnd> IncomingDescriptors::Drain() {
     }
     if (end) return end;
   }
+  return std::nullopt;
 }
 
 }  // namespace sysmem::server

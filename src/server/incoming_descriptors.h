@@ -3,9 +3,9 @@
 // Descriptors that a client sent, until a call names them.
 //
 // They travel on the handle channel before the call that names them, so nobody waits for them:
-// whoever meets a number he does not know drains the channel without blocking. What arrives is
-// judged by its kind at once (Unix socket, pipe, memfd, dma-buf; nothing else) and closed by the
-// closer thread, because closing somebody else's descriptor can block.
+// whoever meets a number he does not know drains the channel up to it, without blocking. What
+// arrives is judged by its kind at once (Unix socket, pipe, memfd, dma-buf; nothing else) and
+// closed by the closer thread, because closing somebody else's descriptor can block.
 //
 // Not thread-safe: only the session's turn touches it.
 #pragma once
@@ -53,7 +53,7 @@ class IncomingDescriptors {
   std::optional<ForeignFd> Claim(DescriptorNumber number, std::optional<SessionEnd>& end);
 
  private:
-  std::optional<SessionEnd> Drain();
+  std::optional<SessionEnd> DrainUpTo(DescriptorNumber number);
 
   const std::shared_ptr<base::UniqueFd> channel_;
   Closer& closer_;

@@ -218,6 +218,7 @@ void Outbox::Stall() {
   SessionEnd end{EndReason::kUnreadDescriptors, {}};
   bool give_up = false;
   bool arm = false;
+  bool newly_stalled = false;
   {
     std::lock_guard lock(mutex_);
     if (closed_) return;
@@ -234,14 +235,16 @@ void Outbox::Stall() {
                        " ms while ", items_.size(), " messages waited (limit ",
                        options_.limits.outbox_stall_ns / 1'000'000, " ms)");
     }
-    stalled_ = true;
+    newly_stalled = !std::exchange(stalled_, true);
     arm = !std::exchange(retry_armed_, true);  // one timer, however often somebody flushes
   }
   if (give_up) {
     options_.end_session(std::move(end));
     return;
   }
-  options_.watch_writable(true);
+  // Once only: asking again reports a channel that is writable now as news, and a channel may well
+  // be writable while the budget of unread descriptors is what stalls us.
+  if (newly_stalled) options_.watch_writable(true);
   if (!arm) return;
   options_.loop->RunAt(now + kRetryNs, [weak = weak_from_this()] {
     if (auto self = weak.lock()) self->Retry();
