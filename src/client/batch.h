@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <iterator>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -23,11 +24,14 @@
 
 namespace sysmem::client {
 
+struct NodeState;
+
 // Whom an operation concerns, so that its failure can be told to the right object.
 struct OperationRecord {
-  uint64_t handle = 0;   // the node it speaks to; 0: none
-  uint64_t created = 0;  // the node it makes; 0: none
-  bool quiet = false;    // nobody wants to know of its failure: the program is leaving the node
+  uint64_t handle = 0;  // the node it speaks to; 0: none
+  bool quiet = false;   // nobody wants to know of its failure: the program is leaving the node
+  std::shared_ptr<NodeState> made;    // the node it makes
+  std::shared_ptr<NodeState> parent;  // of `made`, which may itself turn out never to have been
 };
 
 // Writes the operation, given the number of the first of its descriptors.

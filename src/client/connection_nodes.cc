@@ -83,10 +83,13 @@ Failure Connection::Explain(const NodeState& node, Failure failure) {
 // An operation got no result. Under the lock.
 void Connection::RefuseLocked(const OperationRecord& record, const Failure& failure) {
   if (record.quiet) return;
-  if (const auto made = FindNodeLocked(record.created)) {
-    made->never_was = true;
-    if (!made->refusal) made->refusal = failure;
-    CloseNodeLocked(made, failure);
+  if (record.made) {
+    record.made->never_was = true;
+    // What was to be made of a node that never was is refused for that node's reason.
+    const bool has_reason = record.parent && record.parent->never_was && record.parent->refusal;
+    const Failure& why = has_reason ? *record.parent->refusal : failure;
+    if (!record.made->refusal) record.made->refusal = why;
+    CloseNodeLocked(record.made, why);
   }
   // What follows is for calls that broke a rule; the others have a reason known already.
   const bool rule_broken =

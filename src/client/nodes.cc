@@ -88,12 +88,15 @@ Outcome<sysmem2::OperationResult> CallOn(sysmem_node* node, base::UniqueFd fd,
   return node->connection->Explain(*node->state, std::move(result.failure()));
 }
 
-Outcome<Done> QueueMakingNode(Connection& connection, uint64_t parent, const NodeState& made,
-                              base::UniqueFd fd, const FillMaking& fill) {
+Outcome<Done> QueueMakingNode(Connection& connection, std::shared_ptr<NodeState> parent,
+                              std::shared_ptr<NodeState> made, base::UniqueFd fd,
+                              const FillMaking& fill) {
+  const uint64_t above = parent ? parent->handle : 0;
+  const uint64_t handle = made->handle;
   return connection.Queue(
-      {.record = {.handle = parent, .created = made.handle},
+      {.record = {.handle = above, .made = std::move(made), .parent = std::move(parent)},
        .fill = [&](sysmem2::Operation& operation,
-                   uint64_t descriptor) { fill(operation, parent, made.handle, descriptor); },
+                   uint64_t descriptor) { fill(operation, above, handle, descriptor); },
        .descriptors = AsList(std::move(fd))});
 }
 

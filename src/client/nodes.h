@@ -60,17 +60,18 @@ Outcome<sysmem2::OperationResult> CallOn(sysmem_node* node, base::UniqueFd fd,
                                          Connection::CallOptions options,
                                          const FillWithDescriptor& fill);
 
-// Queues the call that makes `made`. `fd` may be empty.
-Outcome<Done> QueueMakingNode(Connection& connection, uint64_t parent, const NodeState& made,
-                              base::UniqueFd fd, const FillMaking& fill);
+// Queues the call that makes `made`. `fd` and `parent` may be empty.
+Outcome<Done> QueueMakingNode(Connection& connection, std::shared_ptr<NodeState> parent,
+                              std::shared_ptr<NodeState> made, base::UniqueFd fd,
+                              const FillMaking& fill);
 
 // Makes the object of a new node and queues the call that makes it: by the session...
 template <typename Handle>
 sysmem_status QueueMaking(const std::shared_ptr<Connection>& connection, base::UniqueFd fd,
                           Handle** out, sysmem_failure** failure, const FillMaking& fill,
-                          uint64_t parent = 0) {
+                          std::shared_ptr<NodeState> parent = nullptr) {
   auto made = connection->AddNode();
-  auto queued = QueueMakingNode(*connection, parent, *made, std::move(fd), fill);
+  auto queued = QueueMakingNode(*connection, std::move(parent), made, std::move(fd), fill);
   if (!queued.ok()) {
     connection->RemoveNode(*made);
     return Report(std::move(queued.failure()), failure);
@@ -86,8 +87,7 @@ sysmem_status QueueMaking(sysmem_node* parent, Handle** out, sysmem_failure** fa
   if (auto gone = parent->connection->NodeGone(*parent->state)) {
     return Report(*std::move(gone), failure);
   }
-  return QueueMaking(parent->connection, base::UniqueFd(), out, failure, fill,
-                     parent->state->handle);
+  return QueueMaking(parent->connection, base::UniqueFd(), out, failure, fill, parent->state);
 }
 
 // A call on `parent` that makes a node which leaves as a descriptor at once.

@@ -27,8 +27,11 @@ Failure Prefixed(const std::string& prefix, Failure failure) {
 }
 
 bool IsFaultOfOthers(const Failure& failure) {
+  // A token whose collection has failed on its way here stands for nothing any more.
+  const bool came_too_late =
+      failure.status == Status::kRefused && failure.error == sysmem::Error::kNotFound;
   return failure.status == Status::kClosed || failure.status == Status::kDisconnected ||
-         failure.system_errno == EPIPE;
+         came_too_late || failure.system_errno == EPIPE;
 }
 
 Failure OthersLeft(std::string text) {
