@@ -32,17 +32,6 @@ class TokenPassing : public ::testing::Test {
   Observer observer_;
 };
 
-// Everything that comes out of `pipe` until its last writer has gone.
-std::string ReadAll(const base::UniqueFd& pipe) {
-  std::string text;
-  char chunk[256];
-  ssize_t size = 0;
-  while (AwaitReadable(pipe.get()) && (size = ::read(pipe.get(), chunk, sizeof(chunk))) > 0) {
-    text.append(chunk, static_cast<size_t>(size));
-  }
-  return text;
-}
-
 TEST_F(TokenPassing, ByInheritanceToAProgramThatIsStartedWorks) {
   const std::string program = ProgramPath("token_participant");
   ClientProcess parent(kClientUid, [&](ControlChannel&) {
@@ -160,6 +149,30 @@ TEST_F(TokenPassing, ThatEndsUnusedIsAnEventForItsMaker) {
   one_end.Send("token", std::move(token));
   one_end.Close();
   other_end.reset();
+  maker.ExpectSuccess();
+}
+
+// It comes too late, and that is what its receiver is told, also by what he makes of it.
+TEST_F(TokenPassing, ToACollectionThatHasFailedMeanwhileSaysSo) {
+  ClientProcess maker(kClientUid, [&](ControlChannel&) {
+    sysmem::Client client = ConnectOrDie(path());
+    auto token = client.CreateToken();
+    SYSMEM_ASSERT_OK(token);
+    auto late = token->DuplicateExported();
+    SYSMEM_ASSERT_OK(late);
+    token->Close();
+    SYSMEM_EXPECT_OK(client.Roundtrip());
+    auto imported = client.ImportToken(*std::move(late));
+    SYSMEM_ASSERT_OK(imported);
+    auto collection = std::move(*imported).Bind();
+    SYSMEM_ASSERT_OK(collection);
+    SYSMEM_EXPECT_OK(collection->SetConstraints(ReaderNeeds()));
+    auto buffers = collection->Wait(Patience());
+    ASSERT_FALSE(buffers.ok());
+    EXPECT_EQ(buffers.failure().error, sysmem::Error::kNotFound) << buffers.failure().text;
+    EXPECT_EQ(buffers.failure().field, "descriptor_number") << buffers.failure().text;
+    EXPECT_TRUE(collection->is_closed());
+  });
   maker.ExpectSuccess();
 }
 

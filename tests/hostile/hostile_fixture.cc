@@ -156,6 +156,11 @@ void HostileTest::ExpectBystanderUnharmed() {
   ExpectServed(*bystander_);
 }
 
+void HostileTest::StopDaemon() {
+  daemon_.Stop();
+  bystander_.reset();
+}
+
 sysmem2::GetStatusResult HostileTest::Status() {
   return inspector_->Do<sysmem2::GetStatusReply>("Inspect.GetStatus", sysmem2::GetStatusRequest())
       .result();

@@ -58,6 +58,9 @@ class HostileTest : public ::testing::Test {
   // The bystander, who holds a token and a waiting collection, is as well as before.
   void ExpectBystanderUnharmed();
 
+  // The daemon is asked to stop, and has stopped in order. The test ends with it.
+  void StopDaemon();
+
   sysmem2::GetStatusResult Status();
   // As the inspector shows it; awaited until it shows the end.
   sysmem2::SessionInfo AwaitEnded(uint64_t session_id);

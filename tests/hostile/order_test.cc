@@ -9,8 +9,11 @@
 #include <vector>
 
 #include "sysmem2/allocator.pb.h"
+#include "sysmem2/collection.pb.h"
 #include "sysmem2/token.pb.h"
 #include "tests/hostile/hostile_fixture.h"
+#include "tests/support/eventually.h"
+#include "tests/support/programs.h"
 
 namespace sysmem::testing {
 namespace {
@@ -271,6 +274,51 @@ TEST_F(Order, WhatWaitsBehindAHoleIsNotCarriedOutWhenTheSessionEnds) {
   guilty.reset();
   ExpectBackToBaseline();
   EXPECT_LT(Status().collections(), collections);
+}
+
+TEST_F(Order, TheReasonOfASessionsEndIsThereForPeopleToo) {
+  auto guilty = Connect();
+  guilty->Do<sysmem2::Ack>("Session.Ping", sysmem2::PingRequest());
+  guilty->SendAs(1, "Session.Ping", sysmem2::PingRequest());
+  AwaitEnded(guilty->session_id());
+  const Ended shown =
+      RunToEnd({.program = ProgramPath("sysmemctl"),
+                .arguments = {"--socket", path(), "show", std::to_string(guilty->session_id())},
+                .environment = CleanEnvironment(),
+                .uid = As(kDaemonUid)});
+  EXPECT_EQ(shown.exit_code, 0) << shown.output;
+  EXPECT_NE(shown.output.find("sequence gap"), std::string::npos) << shown.output;
+  EXPECT_NE(shown.output.find("call number 1 came again"), std::string::npos) << shown.output;
+}
+
+// ---- The daemon's own end
+// ----------------------------------------------------------------------------
+
+TEST_F(Order, ADaemonThatStopsEndsTheCallsThatWaitAndThoseThatAreHeld) {
+  auto client = Connect();
+  EXPECT_TRUE(client->Run({CreateToken(1), Duplicate(1, 2), Bind(2, 3), SetConstraints(3)})
+                  .failures()
+                  .empty());
+  sysmem2::WaitForAllBuffersAllocatedRequest wait;
+  wait.set_handle(3);
+  std::vector<RawCall*> calls;
+  for (int i = 0; i < 100; ++i) {
+    calls.push_back(&client->Send("BufferCollection.WaitForAllBuffersAllocated", wait));
+  }
+  EXPECT_TRUE(client->Run({Sync(3)}).failures().empty());  // they are parked
+  client->NextNumber();                                    // never comes
+  for (int i = 0; i < 100; ++i) {
+    calls.push_back(&client->Send("Session.Ping", sysmem2::PingRequest()));
+  }
+  ASSERT_TRUE(Eventually([&] { return Status().calls_pending() >= calls.size(); }));
+  StopDaemon();
+  const std::optional<sysmem2::SessionEnded> end = client->AwaitEnd();
+  ASSERT_TRUE(end.has_value());
+  EXPECT_EQ(end->reason(), sysmem2::SESSION_END_REASON_SHUTDOWN) << end->message();
+  for (RawCall* call : calls) {
+    ASSERT_TRUE(client->Await(*call));
+    EXPECT_FALSE(call->status().ok());
+  }
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/unix_socket.h"
 #include "gtest/gtest.h"
 #include "tests/support/patience.h"
 
@@ -139,6 +140,32 @@ Process Process::Start(const ProgramOptions& options) {
   if (child == 0) RunProgram(options, prepared);
   EXPECT_GT(child, 0) << "fork: " << std::strerror(errno);
   return Process(child);
+}
+
+std::string ReadAll(const base::UniqueFd& pipe) {
+  std::string text;
+  char chunk[4096];
+  while (true) {
+    auto readable = base::WaitReadable(pipe, kPatience);
+    EXPECT_TRUE(readable.ok() && *readable) << "the other side says nothing more and stays open";
+    if (!readable.ok() || !*readable) return text;
+    const ssize_t size = ::read(pipe.get(), chunk, sizeof(chunk));
+    if (size <= 0) return text;
+    text.append(chunk, static_cast<size_t>(size));
+  }
+}
+
+Ended RunToEnd(ProgramOptions options) {
+  int ends[2] = {-1, -1};
+  EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const base::UniqueFd read_end(ends[0]);
+  base::UniqueFd write_end(ends[1]);
+  options.output = write_end.get();
+  Process process = Process::Start(options);
+  write_end.reset();
+  Ended ended{.output = ReadAll(read_end)};
+  ended.exit_code = process.WaitForExit();
+  return ended;
 }
 
 void Process::Signal(int number) {

@@ -70,6 +70,17 @@ class Process {
   std::optional<int> exit_code_;
 };
 
+// A program that does something and ends.
+struct Ended {
+  std::optional<int> exit_code;
+  std::string output;  // standard output and error
+};
+// Runs it to its end; options.output is ignored.
+Ended RunToEnd(ProgramOptions options);
+
+// Everything that comes out of `pipe` until its last writer has gone.
+std::string ReadAll(const base::UniqueFd& pipe);
+
 // In a child between fork and exec (or instead of it): becomes `uid` for good. False if refused.
 // Safe after fork in a process with threads.
 bool BecomeUser(uid_t uid);
