@@ -47,6 +47,10 @@ class Buffer {
   // than `access`; else it allows whatever the memory allows.
   virtual absl::StatusOr<base::UniqueFd> HandOut(Access access) const = 0;
 
+  // Opens the next hand-out before somebody asks for it, if that saves time then and costs little
+  // now. A hint; it may do nothing.
+  virtual void OpenAhead(Access) const {}
+
   virtual BufferIdentity identity() const = 0;
   virtual uint64_t size_bytes() const = 0;
   // As far as the heap could use it (AllocateRequest::name).
@@ -69,6 +73,9 @@ class Heap {
 
   // Never changes.
   virtual const core::HeapProperties& properties() const = 0;
+
+  // Descriptors that the heap has open for what nobody has asked for yet.
+  virtual uint64_t spare_descriptors() const { return 0; }
 
   // A buffer of zeroes, or, when the heap's properties say so (need_clear), of whatever is there.
   // May take milliseconds for large buffers; never waits for another process's good will.

@@ -5,48 +5,59 @@
 // What holds for every buffer from before its first hand-out on:
 //   - its size is fixed (seals SHRINK and GROW), so no holder can make another one's mapping fault;
 //   - no further seal can be added (SEAL), so no holder can freeze the others out by sealing it
-//   against
-//     writing;
+//     against writing;
 //   - its pages are there (fallocate), so using it cannot run out of memory;
 //   - its mode is 0600, so a holder of another uid cannot reopen a read-only descriptor for writing
-//   (one
-//     of the daemon's own uid can: between these, read-only is advisory);
+//     (one of the daemon's own uid can: between these, read-only is advisory);
 //   - it cannot be made executable, where the kernel knows how (MFD_NOEXEC_SEAL, Linux 6.3);
 //   - it is zeroed, by the kernel.
 // The daemon keeps one open file description of it. The one that memfd_create() returned is closed
 // and never handed out, because the kernel reports nothing about the closing of that kind.
 //
-// A memfd that has left the daemon is never used again for another buffer.
+// A memfd that has left the daemon is never used again for another buffer. Small ones are made
+// ahead of time (warm_pool.h); those bear the pool's name in /proc, because a memfd cannot be
+// renamed.
 #pragma once
 
-#include <atomic>
+#include <memory>
 
 #include "heaps/heap.h"
+#include "heaps/memfd_maker.h"
 #include "heaps/reservation_gate.h"
+#include "heaps/spare_descriptors.h"
+#include "heaps/warm_pool.h"
 
 namespace sysmem::heaps {
 
 // Name of the memfd of a buffer that has none (BUF-5).
 inline constexpr char kUnnamedBuffer[] = "Sysmem-core";
+// Name of the memfds that are made before it is known whose they will be.
+inline constexpr char kPooledBuffer[] = "sysmem-pool";
 // The kernel's limit on the name of a memfd; what is longer is cut between two characters.
 inline constexpr size_t kMaxMemfdNameBytes = 249;
+
+struct MemfdHeapOptions {
+  WarmPoolOptions warm_pool;
+  // Descriptors that may be open for what nobody has asked for yet.
+  uint64_t spare_descriptors = 0;
+};
 
 class MemfdHeap final : public Heap {
  public:
   // `gate` is asked before memory is taken, and outlives the heap.
-  explicit MemfdHeap(ReservationGate& gate);
+  explicit MemfdHeap(ReservationGate& gate, MemfdHeapOptions options = {});
 
   const core::HeapProperties& properties() const override { return properties_; }
+  uint64_t spare_descriptors() const override { return spare_->open(); }
   absl::StatusOr<std::unique_ptr<Buffer>> Allocate(const AllocateRequest& request) override;
 
- private:
-  // An empty memfd of mode 0600 that accepts seals.
-  absl::StatusOr<base::UniqueFd> Create(const std::string& name);
+  WarmPool& warm_pool() { return pool_; }
 
+ private:
   const core::HeapProperties properties_;
-  ReservationGate& gate_;
-  // Cleared when the kernel turns out not to know MFD_NOEXEC_SEAL.
-  std::atomic<bool> noexec_seal_known_ = true;
+  MemfdMaker maker_;
+  const std::shared_ptr<SpareDescriptors> spare_;
+  WarmPool pool_;  // last: its thread uses the others
 };
 
 }  // namespace sysmem::heaps

@@ -80,7 +80,15 @@ absl::StatusOr<std::vector<base::UniqueFd>> BufferSet::HandOutAll(bool writable)
     made.push_back(std::move(*fd));
   }
   hand_outs_.fetch_add(1, std::memory_order_relaxed);
+  last_was_writable_.store(writable, std::memory_order_relaxed);
   return made;
+}
+
+void BufferSet::OpenAhead() const {
+  const bool writable = last_was_writable_.load(std::memory_order_relaxed);
+  for (const auto& buffer : buffers_) {
+    buffer->OpenAhead(writable ? heaps::Access::kReadWrite : heaps::Access::kReadOnly);
+  }
 }
 
 std::vector<BufferInfo> BufferSet::Describe() const {

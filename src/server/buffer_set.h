@@ -54,6 +54,9 @@ class BufferSet {
   // One own open file description per buffer, read-only unless `writable` (RES-1), counted.
   absl::StatusOr<std::vector<base::UniqueFd>> HandOutAll(bool writable) const;
 
+  // Somebody will want hand-outs soon: opens them now, of the kind that was wanted last.
+  void OpenAhead() const;
+
   const core::HeapProperties& heap_properties() const { return heap_->properties(); }
   std::vector<BufferInfo> Describe() const;
   size_t size() const { return buffers_.size(); }
@@ -67,6 +70,7 @@ class BufferSet {
   uint64_t reserved_buffers_ = 0;
   uint64_t reserved_bytes_ = 0;
   mutable std::atomic<uint64_t> hand_outs_ = 0;
+  mutable std::atomic<bool> last_was_writable_ = true;
 };
 
 }  // namespace sysmem::server

@@ -51,6 +51,7 @@ struct EngineLimits {
   uint32_t sessions_per_uid = 32;            // half, so that one user never locks all others out
   uint32_t exported_nodes = 128;             // one descriptor each
   uint32_t buffers = 512;                    // one descriptor each, over all collections
+  uint32_t spare = 64;                       // open for what nobody has asked for yet
   uint64_t unread_descriptors_in_all = 256;  // in flight, over all sessions
   // Of those, in one session: a part, so that a client that does not read leaves room for others,
   // and no more than two of the largest messages the kernel takes.

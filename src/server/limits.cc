@@ -24,6 +24,7 @@ EngineLimits LimitsFor(uint64_t descriptors) {
   limits.unread_descriptors_in_all = Part(descriptors, 4);
   limits.unread_descriptors = std::min(512u, Part(descriptors, 16));
   limits.exported_nodes = Part(descriptors, 8);
+  limits.spare = Part(descriptors, 16);
   limits.sessions = Part(descriptors, 16);
   limits.sessions_per_uid = std::max(1u, limits.sessions / 2);
   return limits;
@@ -32,6 +33,8 @@ EngineLimits LimitsFor(uint64_t descriptors) {
 std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
   const EngineLimits& limits = options.limits;
   const core::Limits& core = settings->limits;
+  uint64_t spare = 0;
+  for (const auto& heap : options.heaps) spare += heap->spare_descriptors();
   auto ns_to_ms = [](int64_t ns) { return static_cast<uint64_t>(ns / 1'000'000); };
   return {
       {"buffer_bytes", core.buffer_bytes, "bytes", "of one buffer, padding included", {}},
@@ -52,6 +55,8 @@ std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
        ledger->buffers()},
       {"exported_nodes", limits.exported_nodes, "nodes", "an eighth of the descriptors, one each",
        exports->size()},
+      {"spare_descriptors", limits.spare, "descriptors",
+       "a sixteenth of them, open for what nobody has asked for yet", spare},
       {"sessions", limits.sessions, "sessions", "three descriptors each", Sessions().size()},
       {"sessions_per_uid",
        limits.sessions_per_uid,

@@ -24,6 +24,7 @@ namespace sysmem::server {
 namespace {
 
 constexpr int kExitUsage = 2;
+constexpr uint64_t kMaxWarmPoolMebibytes = 1024;  // it is for small buffers
 constexpr unsigned kMaxReservePercent = 90;  // above, the daemon would allocate next to nothing
 constexpr mode_t kPermissionBits = 0777;
 
@@ -90,6 +91,15 @@ absl::Status ReadMemoryReserve(const std::string& value, Options& options) {
   return absl::OkStatus();
 }
 
+absl::Status ReadWarmPool(const std::string& value, Options& options) {
+  const std::optional<uint64_t> mebibytes = ParseNumber<uint64_t>(value);
+  if (!mebibytes || *mebibytes > kMaxWarmPoolMebibytes) {
+    return Expected(absl::StrCat("a number of MiB from 0 to ", kMaxWarmPoolMebibytes), value);
+  }
+  options.warm_pool_bytes = *mebibytes << 20;
+  return absl::OkStatus();
+}
+
 struct Setting {
   const char* flag;
   const char* variable;
@@ -109,6 +119,8 @@ constexpr Setting kSettings[] = {
      "Whose members may inspect everybody's objects", ReadAdminGroup},
     {"--memory-reserve", "SYSMEMD_MEMORY_RESERVE", "memory.reserve", "PERCENT",
      "Part of the available memory that allocations leave alone (default 5)", ReadMemoryReserve},
+    {"--warm-pool", "SYSMEMD_WARM_POOL", "memory.warm_pool", "MIB",
+     "Memory for small buffers made ahead of time (default 8)", ReadWarmPool},
 };
 constexpr size_t kSettingCount = std::size(kSettings);
 

@@ -27,6 +27,7 @@ struct Options {
   LogLevel log_level = LogLevel::kInfo;
   // Members of this group see all objects in the inspector, as root and the daemon's uid do.
   std::optional<gid_t> admin_gid;
+  uint64_t warm_pool_bytes = 8 << 20;   // of small buffers made ahead of time; 0: none
   unsigned memory_reserve_percent = 5;  // of the available memory, which allocations leave alone
   std::optional<int> ready_fd;          // gets one byte when clients can connect, then is closed
   // For tests of the order of calls: they reach the sessions shuffled, by this seed.

@@ -168,13 +168,18 @@ sysmem2::GetStatusResult HostileTest::Status() {
 
 HostileTest::Figures HostileTest::Take() {
   const sysmem2::GetStatusResult status = Status();
+  // Descriptors open for what nobody has asked for yet come and go by themselves.
+  uint64_t spare = 0;
+  for (const sysmem2::Limit& limit : status.limits()) {
+    if (limit.name() == "spare_descriptors") spare = limit.used();
+  }
   return {.sessions = status.sessions(),
           .collections = status.collections(),
           .nodes = status.nodes(),
           .exported = status.exported_nodes(),
           .buffers = status.live_buffers(),
           .bytes = status.live_bytes(),
-          .descriptors = daemon_.process().DescriptorCount()};
+          .descriptors = daemon_.process().DescriptorCount() - spare};
 }
 
 sysmem2::SessionInfo HostileTest::AwaitEnded(uint64_t session_id) {

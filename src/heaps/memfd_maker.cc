@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "heaps/memfd_maker.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/errno_status.h"
+#include "base/reopen.h"
+
+namespace sysmem::heaps {
+namespace {
+
+// Linux 6.3; the headers of Debian 12 do not have it yet.
+constexpr unsigned kNoexecSeal = 0x0008;
+
+constexpr mode_t kMode = 0600;
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+// Taken at a time: small enough that a signal, which undoes the step under way, costs little, and
+// that the gate sees what others take meanwhile; large enough that asking it costs nothing beside
+// clearing the pages.
+constexpr uint64_t kReserveStepBytes = 16 * 1024 * 1024;
+
+absl::Status FillStep(const base::UniqueFd& memfd, uint64_t offset, uint64_t bytes) {
+  while (::fallocate(memfd.get(), 0, static_cast<off_t>(offset), static_cast<off_t>(bytes)) != 0) {
+    if (errno == EINTR) continue;
+    return base::ErrnoStatus(errno,
+                             absl::StrCat("take ", bytes, " bytes of memory at offset ", offset));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FillWithPages(const base::UniqueFd& memfd, Reservation& reservation) {
+  uint64_t offset = 0;
+  while (reservation.remaining() > 0) {
+    const uint64_t step = std::min(reservation.remaining(), kReserveStepBytes);
+    if (absl::Status filled = FillStep(memfd, offset, step); !filled.ok()) return filled;
+    offset += step;
+    if (absl::Status go_on = reservation.Taken(step); !go_on.ok()) return go_on;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FixSize(const base::UniqueFd& memfd, uint64_t size_bytes, Reservation& reservation) {
+  if (::ftruncate(memfd.get(), static_cast<off_t>(size_bytes)) != 0) {
+    return base::ErrnoStatus(errno, "set the size of a memfd");
+  }
+  if (absl::Status filled = FillWithPages(memfd, reservation); !filled.ok()) return filled;
+  if (::fcntl(memfd.get(), F_ADD_SEALS, kSeals) != 0) {
+    return base::ErrnoStatus(errno, "seal a memfd");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<BufferIdentity> IdentityOf(const base::UniqueFd& memfd) {
+  struct stat status {};
+  if (::fstat(memfd.get(), &status) != 0) return base::ErrnoStatus(errno, "look at a memfd");
+  return BufferIdentity{.device = status.st_dev, .inode = status.st_ino};
+}
+
+}  // namespace
+
+absl::StatusOr<base::UniqueFd> MemfdMaker::Create(const std::string& name) {
+  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  base::UniqueFd memfd;
+  if (noexec_seal_known_) {
+    memfd.reset(::memfd_create(name.c_str(), kFlags | kNoexecSeal));
+    if (!memfd && errno == EINVAL) noexec_seal_known_ = false;
+  }
+  if (!memfd && !noexec_seal_known_) memfd.reset(::memfd_create(name.c_str(), kFlags));
+  if (!memfd) return base::ErrnoStatus(errno, "make a memfd");
+  if (::fchmod(memfd.get(), kMode) != 0) return base::ErrnoStatus(errno, "set the mode of a memfd");
+  return memfd;
+}
+
+absl::StatusOr<FreshMemfd> MemfdMaker::Make(const std::string& name, uint64_t size_bytes) {
+  absl::StatusOr<Reservation> reservation = gate_.Reserve(size_bytes);
+  if (!reservation.ok()) return reservation.status();
+  absl::StatusOr<base::UniqueFd> created = Create(name);
+  if (!created.ok()) return created.status();
+  if (absl::Status fixed = FixSize(*created, size_bytes, *reservation); !fixed.ok()) return fixed;
+  absl::StatusOr<base::UniqueFd> kept = base::Reopen(*created, O_RDWR);
+  if (!kept.ok()) return kept.status();
+  const absl::StatusOr<BufferIdentity> identity = IdentityOf(*kept);
+  if (!identity.ok()) return identity.status();
+  return FreshMemfd{.kept = *std::move(kept), .identity = *identity, .size_bytes = size_bytes};
+}
+
+}  // namespace sysmem::heaps

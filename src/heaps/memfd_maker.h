@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Makes the memfds that buffers are: mode 0600, of fixed size, sealed against resizing and further
+// sealing, every page taken and zero, opened anew.
+//
+// The descriptor that memfd_create gives is closed: neither inotify nor a lease ever sees it, so it
+// must not outlive this. What is kept is another open file description.
+//
+// Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/unique_fd.h"
+#include "heaps/heap.h"
+#include "heaps/reservation_gate.h"
+
+namespace sysmem::heaps {
+
+// One that no process but this has ever had.
+struct FreshMemfd {
+  base::UniqueFd kept;  // read-write
+  BufferIdentity identity;
+  uint64_t size_bytes = 0;
+};
+
+class MemfdMaker {
+ public:
+  // `gate` is asked before memory is taken, and outlives the maker.
+  explicit MemfdMaker(ReservationGate& gate) : gate_(gate) {}
+
+  // REQUIRES: size_bytes is a positive multiple of the page size that fits off_t; the name is no
+  // longer than kMaxMemfdNameBytes and has no NUL in it. Errors: as Heap::Allocate.
+  absl::StatusOr<FreshMemfd> Make(const std::string& name, uint64_t size_bytes);
+
+ private:
+  absl::StatusOr<base::UniqueFd> Create(const std::string& name);
+
+  ReservationGate& gate_;
+  // Cleared when the kernel turns out not to know MFD_NOEXEC_SEAL.
+  std::atomic<bool> noexec_seal_known_ = true;
+};
+
+}  // namespace sysmem::heaps

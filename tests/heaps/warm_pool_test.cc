@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Method: a pool over real memfds, with windows of time so long that none ends, or so short that
+// one ends soon. Whether the pool is where it wants to be is waited for, never slept for.
+#include "heaps/warm_pool.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "heaps/memfd_heap.h"
+
+namespace sysmem::heaps {
+namespace {
+
+using std::chrono_literals::operator""h;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+
+constexpr uint64_t kPage = 4096;
+
+class WarmPoolTest : public ::testing::Test {
+ protected:
+  WarmPool& Pool(WarmPoolOptions options, uint64_t spare = 64) {
+    spare_ = std::make_shared<SpareDescriptors>(spare);
+    pool_ = std::make_unique<WarmPool>(options, spare_, [this](uint64_t size_bytes) {
+      if (refuse_) return absl::StatusOr<FreshMemfd>(absl::ResourceExhaustedError("no memory"));
+      ++made_;
+      return maker_.Make(kPooledBuffer, size_bytes);
+    });
+    return *pool_;
+  }
+  // A pool in which nothing changes by the passing of time.
+  WarmPool& Timeless(WarmPoolOptions options = {}, uint64_t spare = 64) {
+    options.window = 1h;
+    return Pool(options, spare);
+  }
+  static void Fill(WarmPool& pool) {
+    ASSERT_TRUE(pool.WaitUntilFull(std::chrono::steady_clock::now() + 60s));
+  }
+  // Takes until `count` could be had; the pool may be busy for a moment.
+  static std::vector<WarmPool::Ready> TakeReady(WarmPool& pool, uint64_t size, size_t count) {
+    std::vector<WarmPool::Ready> taken;
+    Fill(pool);
+    while (taken.size() < count) {
+      if (auto ready = pool.Take(size)) {
+        taken.push_back(*std::move(ready));
+      } else {
+        Fill(pool);
+      }
+    }
+    return taken;
+  }
+
+  ReservationGate gate_;
+  MemfdMaker maker_{gate_};
+  std::atomic<bool> refuse_ = false;
+  std::atomic<unsigned> made_ = 0;
+  std::shared_ptr<SpareDescriptors> spare_;
+  std::unique_ptr<WarmPool> pool_;
+};
+
+bool IsZero(const base::UniqueFd& fd, uint64_t size) {
+  void* const memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+  if (memory == MAP_FAILED) return false;
+  const std::string bytes(static_cast<const char*>(memory), size);
+  ::munmap(memory, size);
+  return bytes == std::string(size, '\0');
+}
+
+TEST_F(WarmPoolTest, MakesAgainWhatWasWanted) {
+  WarmPool& pool = Timeless();
+  for (int i = 0; i < 5; ++i) pool.Take(kPage);
+  Fill(pool);
+  EXPECT_EQ(pool.counts().kept, 5u);
+  EXPECT_EQ(pool.counts().kept_bytes, 5 * kPage);
+  auto ready = pool.Take(kPage);
+  ASSERT_TRUE(ready.has_value());
+  EXPECT_EQ(ready->memfd.size_bytes, kPage);
+  EXPECT_GE(pool.counts().hits, 1u);
+}
+
+TEST_F(WarmPoolTest, GivesMemfdsThatAreSealedZeroAndReadyToBeHandedOut) {
+  WarmPool& pool = Timeless();
+  pool.Take(2 * kPage);
+  const auto taken = TakeReady(pool, 2 * kPage, 1);
+  const WarmPool::Ready& ready = taken.front();
+  constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+  EXPECT_EQ(::fcntl(ready.memfd.kept.get(), F_GET_SEALS) & kSeals, kSeals);
+  EXPECT_TRUE(IsZero(ready.memfd.kept, 2 * kPage));
+  ASSERT_TRUE(ready.hand_out.has_value());
+  EXPECT_EQ(::fcntl(ready.hand_out->fd.get(), F_GETFL) & O_ACCMODE, O_RDWR);
+}
+
+TEST_F(WarmPoolTest, NeverGivesMemoryThatSomebodyHad) {
+  WarmPool& pool = Timeless();
+  for (int i = 0; i < 3; ++i) pool.Take(kPage);
+  for (int round = 0; round < 50; ++round) {
+    for (const WarmPool::Ready& ready : TakeReady(pool, kPage, 3)) {
+      ASSERT_TRUE(IsZero(ready.memfd.kept, kPage)) << "round " << round;
+      ASSERT_EQ(::pwrite(ready.memfd.kept.get(), "secret", 6, 0), 6);
+    }
+  }
+}
+
+TEST_F(WarmPoolTest, KeepsNoMoreThanItsBudgets) {
+  WarmPool& pool = Timeless({.bytes = 8 * kPage, .buffers = 6});
+  for (int i = 0; i < 20; ++i) pool.Take(kPage);
+  Fill(pool);
+  EXPECT_EQ(pool.counts().kept, 6u) << "buffers";
+  for (int i = 0; i < 20; ++i) pool.Take(2 * kPage);
+  Fill(pool);
+  EXPECT_LE(pool.counts().kept_bytes, 6 * kPage + 4 * kPage) << "two sizes share the bytes";
+}
+
+TEST_F(WarmPoolTest, LeavesLargeBuffersAlone) {
+  WarmPool& pool = Timeless({.largest_bytes = kPage});
+  EXPECT_FALSE(pool.Take(2 * kPage).has_value());
+  EXPECT_EQ(pool.counts().misses, 0u);
+  EXPECT_EQ(made_, 0u);
+}
+
+TEST_F(WarmPoolTest, IsOffWithoutABudget) {
+  EXPECT_FALSE(Timeless({.bytes = 0}).Take(kPage).has_value());
+  EXPECT_FALSE(Timeless({}, 0).Take(kPage).has_value());
+  EXPECT_EQ(made_, 0u);
+}
+
+TEST_F(WarmPoolTest, OpensNoMoreSpareDescriptorsThanItMay) {
+  WarmPool& pool = Timeless({}, 5);
+  for (int i = 0; i < 10; ++i) pool.Take(kPage);
+  Fill(pool);
+  EXPECT_LE(spare_->open(), 5u);
+  EXPECT_GE(pool.counts().kept, 1u);
+  pool_.reset();
+  EXPECT_EQ(spare_->open(), 0u) << "all are given back";
+}
+
+TEST_F(WarmPoolTest, ForgetsTheSizeThatWasNotWantedForLongest) {
+  WarmPool& pool = Timeless({.sizes = 2});
+  pool.Take(kPage);
+  pool.Take(2 * kPage);
+  Fill(pool);
+  while (!pool.Take(kPage)) Fill(pool);  // wanted last now
+  pool.Take(3 * kPage);                  // a third
+  Fill(pool);
+  const uint64_t hits = pool.counts().hits;
+  pool.Take(2 * kPage);
+  EXPECT_EQ(pool.counts().hits, hits) << "it was forgotten";
+}
+
+TEST_F(WarmPoolTest, GivesEverythingBackWhenMemoryIsShort) {
+  WarmPool& pool = Timeless();
+  for (int i = 0; i < 4; ++i) pool.Take(kPage);
+  Fill(pool);
+  ASSERT_EQ(pool.counts().kept, 4u);
+  pool.GiveBack();
+  EXPECT_EQ(pool.counts().kept, 0u);
+  EXPECT_EQ(spare_->open(), 0u);
+  Fill(pool);
+  EXPECT_EQ(pool.counts().kept, 0u) << "and makes no more in this window";
+}
+
+TEST_F(WarmPoolTest, GivesEverythingBackWhenItIsRefusedMemoryItself) {
+  WarmPool& pool = Timeless();
+  pool.Take(kPage);
+  Fill(pool);
+  ASSERT_EQ(pool.counts().kept, 1u);
+  refuse_ = true;
+  for (int i = 0; i < 3; ++i) pool.Take(2 * kPage);
+  Fill(pool);
+  EXPECT_EQ(pool.counts().kept, 0u);
+}
+
+TEST_F(WarmPoolTest, GivesBackWhatNobodyWantsAnyMore) {
+  WarmPool& pool = Pool({.window = 20ms});
+  pool.Take(kPage);
+  // Two windows later nothing is kept; the pool says so when it comes to rest.
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  while (pool.counts().kept == 0 && made_ == 0)
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  while (spare_->open() > 0) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  EXPECT_EQ(pool.counts().kept, 0u);
+  EXPECT_EQ(made_, 1u);
+}
+
+TEST(SpareDescriptors, LendsNoMoreThanItsLimitAndTakesBack) {
+  const auto spare = std::make_shared<SpareDescriptors>(2);
+  auto first = spare->Take();
+  auto second = spare->Take();
+  ASSERT_TRUE(first && second);
+  EXPECT_FALSE(spare->Take());
+  first.reset();
+  EXPECT_EQ(spare->open(), 1u);
+  auto moved = std::move(second);
+  second.reset();
+  EXPECT_EQ(spare->open(), 1u) << "a lease that moved is still one lease";
+  EXPECT_TRUE(spare->Take());
+}
+
+// --- The heap over it ---
+
+class WarmHeapTest : public ::testing::Test {
+ protected:
+  static AllocateRequest Page(std::string name) {
+    return {.size_bytes = kPage, .name = std::move(name)};
+  }
+  ReservationGate gate_;
+  MemfdHeap heap_{gate_, {.warm_pool = {.window = std::chrono::hours(1)}, .spare_descriptors = 64}};
+};
+
+TEST_F(WarmHeapTest, GivesPooledBuffersTheirOwnNames) {
+  auto cold = heap_.Allocate(Page("cold:0"));
+  ASSERT_TRUE(cold.ok());
+  ASSERT_TRUE(heap_.warm_pool().WaitUntilFull(std::chrono::steady_clock::now() + 60s));
+  auto warm = heap_.Allocate(Page("warm:0"));
+  ASSERT_TRUE(warm.ok());
+  EXPECT_EQ(heap_.warm_pool().counts().hits, 1u);
+  EXPECT_EQ((*warm)->name(), "warm:0");
+  EXPECT_NE((*warm)->identity(), (*cold)->identity());
+}
+
+TEST_F(WarmHeapTest, HandsOutEachDescriptionOnceWhetherOpenedAheadOrNot) {
+  auto buffer = heap_.Allocate(Page("x"));
+  ASSERT_TRUE(buffer.ok());
+  (*buffer)->OpenAhead(Access::kReadWrite);
+  auto first = (*buffer)->HandOut(Access::kReadWrite);
+  auto second = (*buffer)->HandOut(Access::kReadWrite);
+  ASSERT_TRUE(first.ok() && second.ok());
+  // One file description has one offset.
+  ASSERT_EQ(::lseek(first->get(), 100, SEEK_SET), 100);
+  EXPECT_EQ(::lseek(second->get(), 0, SEEK_CUR), 0);
+}
+
+TEST_F(WarmHeapTest, NeverHandsOutMoreAccessThanWasAskedFor) {
+  auto buffer = heap_.Allocate(Page("x"));
+  ASSERT_TRUE(buffer.ok());
+  (*buffer)->OpenAhead(Access::kReadWrite);
+  auto reader = (*buffer)->HandOut(Access::kReadOnly);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ(::fcntl(reader->get(), F_GETFL) & O_ACCMODE, O_RDONLY);
+  (*buffer)->OpenAhead(Access::kReadOnly);
+  auto writer = (*buffer)->HandOut(Access::kReadWrite);
+  ASSERT_TRUE(writer.ok());
+  EXPECT_EQ(::fcntl(writer->get(), F_GETFL) & O_ACCMODE, O_RDWR);
+}
+
+}  // namespace
+}  // namespace sysmem::heaps
