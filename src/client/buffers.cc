@@ -18,21 +18,6 @@ sysmem_buffers::sysmem_buffers(const sysmem2::BufferCollectionInfo& info)
 namespace sysmem::client {
 namespace {
 
-sysmem_buffer ViewOf(const OwnedBuffer& owned, size_t index, uint64_t usable_start) {
-  sysmem_buffer view{.index = static_cast<uint32_t>(index),
-                     .fd = owned.fd.get(),
-                     .usable_start = usable_start,
-                     .close_weak_asap_fd = owned.close_weak_asap.get(),
-                     .device = 0,
-                     .inode = 0,
-                     .is_dma_buf = false};
-  struct stat status {};
-  if (!owned.fd || ::fstat(owned.fd.get(), &status) != 0) return view;
-  view.device = status.st_dev;
-  view.inode = status.st_ino;
-  return view;
-}
-
 // False if the daemon named a descriptor that did not come.
 bool ClaimInto(Connection& connection, bool named, uint64_t number, base::UniqueFd& fd) {
   if (named) fd = connection.Claim(number);
@@ -50,19 +35,36 @@ Outcome<std::unique_ptr<sysmem_buffers>> MakeBuffers(Connection& connection,
     complete &= ClaimInto(connection, buffer.has_vmo(), buffer.vmo(), owned->fd);
     complete &= ClaimInto(connection, buffer.has_close_weak_asap(), buffer.close_weak_asap(),
                           owned->close_weak_asap);
-    buffers->views.push_back(ViewOf(*owned, buffers->views.size(), buffer.vmo_usable_start()));
+    buffers->views.push_back({.index = static_cast<uint32_t>(buffers->views.size()),
+                              .fd = owned->fd.get(),
+                              .usable_start = buffer.vmo_usable_start(),
+                              .close_weak_asap_fd = owned->close_weak_asap.get(),
+                              .device = 0,
+                              .inode = 0,
+                              .is_dma_buf = false});
     buffers->owned.push_back(std::move(owned));
   }
-  // Only memfds have seals; what the daemon hands out is one or the other, the same for all.
-  const bool is_dma_buf = !buffers->views.empty() && buffers->views[0].fd >= 0 &&
-                          ::fcntl(buffers->views[0].fd, F_GET_SEALS) < 0;
-  for (sysmem_buffer& view : buffers->views) view.is_dma_buf = is_dma_buf && view.fd >= 0;
   if (complete) return buffers;
   return Failure{.status = SYSMEM_SYSTEM,
                  .message = "the daemon named a descriptor that did not come"};
 }
 
 }  // namespace sysmem::client
+
+void sysmem_buffers::Look() {
+  std::call_once(looked_, [this] {
+    for (sysmem_buffer& view : views) {
+      struct stat status {};
+      if (view.fd < 0 || ::fstat(view.fd, &status) != 0) continue;
+      view.device = status.st_dev;
+      view.inode = status.st_ino;
+    }
+    // Only memfds have seals; what the daemon hands out is one or the other, the same for all.
+    const bool is_dma_buf =
+        !views.empty() && views[0].fd >= 0 && ::fcntl(views[0].fd, F_GET_SEALS) < 0;
+    for (sysmem_buffer& view : views) view.is_dma_buf = is_dma_buf && view.fd >= 0;
+  });
+}
 
 size_t sysmem_buffers_count(const sysmem_buffers* buffers) { return buffers->views.size(); }
 
@@ -75,7 +77,9 @@ uint64_t sysmem_buffers_collection_id(const sysmem_buffers* buffers) {
 }
 
 const struct sysmem_buffer* sysmem_buffers_get(const sysmem_buffers* buffers, size_t index) {
-  return index < buffers->views.size() ? &buffers->views[index] : nullptr;
+  if (index >= buffers->views.size()) return nullptr;
+  const_cast<sysmem_buffers*>(buffers)->Look();  // as if it had been done at once
+  return &buffers->views[index];
 }
 
 sysmem_status sysmem_buffers_dup_fd(const sysmem_buffers* buffers, size_t index, int* fd,

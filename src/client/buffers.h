@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -31,7 +32,14 @@ struct sysmem_buffers {
   sysmem::client::Settings settings;
   uint64_t collection_id = 0;
   std::vector<std::shared_ptr<const sysmem::client::OwnedBuffer>> owned;
-  std::vector<sysmem_buffer> views;  // of `owned`, for the program
+  std::vector<sysmem_buffer> views;  // of `owned`, for the program; complete after Look()
+
+  // Asks the kernel what the descriptors are. Late and once: it takes a system call per buffer, and
+  // whoever waits for buffers has not asked yet. Thread-safe.
+  void Look();
+
+ private:
+  std::once_flag looked_;
 };
 
 namespace sysmem::client {

@@ -2,6 +2,7 @@
 //
 // How calls leave, and how their callers wait.
 #include <poll.h>
+#include <sched.h>
 
 #include <algorithm>
 
@@ -30,6 +31,23 @@ constexpr int64_t kLazyWaitNs = 10'000'000;
 constexpr uint64_t kMostAhead = 128;
 // How long to wait for a daemon that carries nothing out.
 constexpr int64_t kAheadTimeoutNs = 1'000'000'000;
+// For how long a caller looks for its answer before it goes to sleep: about as long as sleeping and
+// being woken take (which the daemon pays for in part). An answer that comes while it looks costs
+// neither; one that does not has cost twice the sleep at most.
+constexpr int64_t kLookNs = 60'000;
+// How often a caller who waits longer reads the handle channel. What is not read there for five
+// seconds while the answer waits behind it ends the session.
+constexpr int64_t kTakeInNs = 1'000'000'000;
+
+// The next call that came out of the queue; null if none did by the deadline.
+RawCall* LookThenSleep(grpc::CompletionQueue& queue, int64_t deadline_ns) {
+  const int64_t sleep_at = std::min(deadline_ns, DeadlineAfter(kLookNs));
+  do {
+    if (RawCall* const answered = NextAnswered(queue, 0)) return answered;
+    ::sched_yield();  // to the daemon, where it shares this processor
+  } while (NowNs() < sleep_at);
+  return NextAnswered(queue, deadline_ns);
+}
 
 }  // namespace
 
@@ -191,9 +209,14 @@ Outcome<sysmem2::OperationResult> Connection::Call(OperationRequest request, Cal
 // Waits until the call is delivered; false if that did not happen by the deadline.
 bool Connection::Await(PendingCall& call, grpc::CompletionQueue& queue, int64_t deadline_ns) {
   while (!Locked([&] { return call.out_of_queue; })) {
-    RawCall* const answered = NextAnswered(queue, deadline_ns);
-    if (answered == nullptr) return false;
-    Arrived(answered);
+    RawCall* const answered = LookThenSleep(queue, std::min(deadline_ns, DeadlineAfter(kTakeInNs)));
+    if (answered != nullptr) {
+      Arrived(answered);
+    } else if (PollTimeout(deadline_ns) == 0) {
+      return false;
+    } else {
+      TakeIn();
+    }
   }
   // It came, but something the daemon said before it is still missing.
   const auto delivered = [&call] { return call.delivered; };

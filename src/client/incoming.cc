@@ -33,8 +33,9 @@ void Connection::Arrived(RawCall* raw) {
 
   uint64_t order = 0;
   if (call->arrived()) order = ReadReply(*call);
-  // What was sent before this reply is there by now; so is the reason, if the session has ended.
-  TakeIn();
+  // What was sent before this reply is in the handle channel by now, and so is the reason, if the
+  // session has ended. Nothing is missing before a reply that is due: reading could wait.
+  if (order == 0 || !Locked([&] { return order_.IsDue(order); })) TakeIn();
   if (!call->arrived()) {
     MarkEnded(Disconnected("the daemon is gone (" + call->transport_error() + ")"));
   } else if (order == 0) {
@@ -138,17 +139,23 @@ void Connection::HandleMessage(base::HandleMessage message) {
 }
 
 base::UniqueFd Connection::Claim(uint64_t number) {
-  const auto take = [this, number]() -> base::UniqueFd {
+  base::UniqueFd fd;
+  const auto take = [&] {
     const auto found = received_.find(number);
-    if (found == received_.end()) return {};
-    base::UniqueFd fd = std::move(found->second);
+    if (found == received_.end()) return false;
+    fd = std::move(found->second);
     received_.erase(found);
-    return fd;
+    return true;
   };
-  base::UniqueFd fd = Locked(take);
-  if (fd) return fd;
-  TakeIn();
-  return Locked(take);
+  if (Locked(take)) return fd;
+  {
+    // Only as far as needed: each look into an empty channel costs a system call.
+    const std::lock_guard lock(channel_mutex_);
+    while (handle_channel_ && !Locked(take) && TakeMessage()) continue;
+  }
+  RunDeferred();
+  if (!fd) Locked(take);  // another thread may have read it meanwhile
+  return fd;
 }
 
 void Connection::Discard(const sysmem2::OperationResult& result) {

@@ -38,6 +38,9 @@ class ReplyOrder {
     return true;
   }
 
+  // Everything that was said before `order` has arrived.
+  bool IsDue(uint64_t order) const { return finished_ || order == next_; }
+
   // Nothing more is to be expected: delivers what is held, gaps or not, and from now on everything
   // at once.
   void Finish() {

@@ -219,8 +219,15 @@ void FakeDaemon::AnswerEverything(Answer answer, uint64_t next_order) {
 }
 
 void FakeDaemon::SendNodeClosed(uint64_t order, uint64_t handle, const std::string& reason) {
-  EXPECT_TRUE(
-      base::SendHandleMessage(channel_, base::NodeClosedMessage(order, handle, reason)).ok());
+  while (true) {
+    const auto sent =
+        base::SendHandleMessage(channel_, base::NodeClosedMessage(order, handle, reason));
+    ASSERT_TRUE(sent.ok());
+    if (*sent != base::SendOutcome::kWouldBlock) return;
+    pollfd room{channel_.get(), POLLOUT, 0};
+    ASSERT_EQ(::poll(&room, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count())), 1)
+        << "the client does not read";
+  }
 }
 
 void FakeDaemon::SendDescriptors(uint64_t first, std::vector<base::UniqueFd> descriptors) {

@@ -63,6 +63,7 @@ class FakeDaemon {
   void AnswerEverything(Answer answer = nullptr, uint64_t next_order = 1);
 
   // Messages on the handle channel.
+  // Waits until there is room for it; a test that waits too long fails.
   void SendNodeClosed(uint64_t order, uint64_t handle, const std::string& reason);
   void SendDescriptors(uint64_t first, std::vector<base::UniqueFd> descriptors);
   void EndSession(const std::string& message);

@@ -63,6 +63,20 @@ TEST_F(IncomingTest, AReplyIsNotGivenBeforeTheClosureSentBeforeIt) {
   EXPECT_THAT(collection.Check().failure().message, HasSubstr("out of memory"));
 }
 
+TEST_F(IncomingTest, ALongWaitReadsWhatTheDaemonSaysMeanwhile) {
+  constexpr uint64_t kMoreThanTheSocketHolds = 600;
+  Collection collection = MakeCollection();
+  auto waited = Async([&] { return collection.Wait(600s); });
+  const FakeDaemon::Call call = daemon_.NextCall();
+  uint64_t order = 2;
+  for (; order < 2 + kMoreThanTheSocketHolds; ++order) {
+    daemon_.SendNodeClosed(order, 1'000'000 + order, "gone");
+    if (HasFatalFailure()) break;
+  }
+  daemon_.Reply(call, order, Failing(1, sysmem2::OUTCOME_ERROR));
+  EXPECT_EQ(waited.get().failure().status, Status::kError);
+}
+
 TEST_F(IncomingTest, RepliesToSeveralThreadsAreGivenInTheOrderTheyWereSent) {
   Collection collection = MakeCollection();
   auto first = Async([&] { return collection.Check(); });

@@ -45,6 +45,15 @@ TEST_F(ReplyOrderTest, RefusesANumberThatCameBefore) {
   EXPECT_THAT(delivered_, ElementsAre(1));
 }
 
+TEST_F(ReplyOrderTest, KnowsWhetherAnythingIsMissingBeforeANumber) {
+  EXPECT_TRUE(order_.IsDue(1));
+  EXPECT_FALSE(order_.IsDue(2));
+  Arrive(1);
+  EXPECT_TRUE(order_.IsDue(2));
+  order_.Finish();
+  EXPECT_TRUE(order_.IsDue(9)) << "nothing more can come";
+}
+
 TEST_F(ReplyOrderTest, DeliversWhatItHoldsWhenNothingMoreCanCome) {
   Arrive(5);
   Arrive(3);

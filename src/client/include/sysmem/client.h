@@ -7,8 +7,9 @@
  * two more, both sleeping unless needed and with all signals blocked: "sysmem-replies", at the
  * first call whose answer nobody waits for on the spot (flush, asynchronous waits, destroying a
  * node), and "sysmem-events", when the first descriptor for closure is asked for
- * (sysmem_node_closed_fd()). Blocking calls run entirely on the thread that makes them. Callbacks
- * run only inside sysmem_client_dispatch(), on the thread that calls it.
+ * (sysmem_node_closed_fd()). Blocking calls run entirely on the thread that makes them; they look
+ * for their answer for up to 60 us before they sleep. Callbacks run only inside
+ * sysmem_client_dispatch(), on the thread that calls it.
  *
  * Thread-safety. A client and its objects may be used from any number of threads at once, except
  * that nobody may use an object while or after it is destroyed. Calls made by one thread are
