@@ -71,16 +71,13 @@ std::vector<NodeId> AllocatedNodes(const NodeTree& tree) {
   return tree.BreadthFirst(tree.root(), [](const Node& node) { return node.allocated; });
 }
 
-Result<Agreement> FindLateAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
-                                    const Plan& existing, const Settings& settings) {
+std::optional<Failure> WhyNoLateAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
+                                          const Plan& existing, const Settings& settings) {
   std::vector<Participant> participants = ParticipantsAmong(tree, AllocatedNodes(tree));
   std::vector<Participant> newcomers = ParticipantsAmong(tree, pruned);
   participants.insert(participants.end(), std::make_move_iterator(newcomers.begin()),
                       std::make_move_iterator(newcomers.end()));
-  if (std::optional<Failure> no = WhyNotServed(participants, existing, settings)) {
-    return *std::move(no);
-  }
-  return Agreement{existing, pruned};
+  return WhyNotServed(std::move(participants), existing, settings);
 }
 
 }  // namespace sysmem::core

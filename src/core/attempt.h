@@ -6,7 +6,8 @@
 //     std::vector<NodeId> pruned = PrunedSubtree(tree, top);
 //     if (!AllReady(tree, pruned)) continue;
 //     Result<Agreement> agreed = FindAgreement(tree, pruned, settings);
-//     // or, once there are buffers: FindLateAgreement(tree, pruned, plan_of_the_buffers, settings)
+//     // or, once there are buffers: WhyNoLateAgreement(tree, pruned, plan_of_the_buffers,
+//     settings)
 //     ...
 //   }
 //
@@ -62,7 +63,7 @@ std::vector<NodeId> AllocatedNodes(const NodeTree& tree);
 // 3.7: as FindAgreement for a sub-tree that comes when the buffers of `existing` are there. It must
 // make do with these: the plan agreed on is `existing`, or there is none.
 // REQUIRES: as FindAgreement; the root is allocated.
-Result<Agreement> FindLateAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
-                                    const Plan& existing, const Settings& settings);
+std::optional<Failure> WhyNoLateAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
+                                          const Plan& existing, const Settings& settings);
 
 }  // namespace sysmem::core

@@ -69,7 +69,7 @@ void Collection::State::On(const event::CreateRoot& e) {
   root.debug = Renamed({}, e.debug, settings_->limits.debug_name_bytes);
   Answer(e.call, Nothing{});
   effects_.push_back(effect::ArmTimer{slow_log_.deadline_ns()});
-  LogStep("created with " + Describe(root));
+  LogStep([&] { return "created with " + Describe(root); });
 }
 
 void Collection::State::On(const event::Close& e) {
@@ -90,7 +90,8 @@ void Collection::State::BecomeOrphan(Node& node) {
   node.connected = false;
   node.weak = true;
   strength_changed_ = true;
-  LogStep(Describe(node) + " was released and closed");
+  clients_lost_ = true;
+  LogStep([&] { return Describe(node) + " was released and closed"; });
   const NodeId id = node.id;
   Attempt();
   DropSpentOrphans(id);
@@ -132,7 +133,7 @@ void Collection::State::FailSubtree(NodeId top, const Failure& why, Level level)
     text += " (more than " + std::to_string(slow_log_.LastReportMs()) + " ms after its creation)";
   }
   if (level == Level::kDebug) {
-    LogStep(text);
+    LogStep([&] { return text; });
   } else {
     Log(level, text);
   }
@@ -149,10 +150,12 @@ void Collection::State::CloseSubtree(NodeId top, const std::string& why) {
   }
   tree_.RemoveSubtree(top);
   strength_changed_ = true;
+  clients_lost_ = true;
   if (whole) DropBuffers();
 }
 
 void Collection::State::CloseDomainsWithoutClients() {
+  if (!std::exchange(clients_lost_, false)) return;
   while (std::optional<NodeId> idle = DomainWithoutClients(tree_)) {
     const Node& node = tree_.Get(*idle);
     const NodeId top = FailureDomainOf(tree_, *idle);
@@ -220,15 +223,20 @@ bool Collection::State::AttemptSubtree(NodeId top) {
   const std::vector<NodeId> pruned = PrunedSubtree(tree_, top);
   if (!AllReady(tree_, pruned)) return false;
   if (verbose_) LogParticipants(pruned);
-  Result<Agreement> agreement = result_ ? FindLateAgreement(tree_, pruned, *result_, *settings_)
-                                        : FindAgreement(tree_, pruned, *settings_);
-  if (!agreement.ok()) {
-    DeliverFailure(top, agreement.failure());
+  if (result_) {  // LATE-3
+    if (auto no = WhyNoLateAgreement(tree_, pruned, *result_, *settings_)) {
+      DeliverFailure(top, *no);
+      return true;
+    }
+    LogStep([&] {
+      return Describe(tree_.Get(top)) + " and who is below it get the buffers there are";
+    });
+    DeliverSuccess(pruned);
     return true;
   }
-  if (result_) {  // LATE-3
-    LogStep(Describe(tree_.Get(top)) + " and who is below it get the buffers there are");
-    DeliverSuccess(agreement.value().visible);
+  Result<Agreement> agreement = FindAgreement(tree_, pruned, *settings_);
+  if (!agreement.ok()) {
+    DeliverFailure(top, agreement.failure());
     return true;
   }
   StartAllocation(std::move(agreement).value());
@@ -253,15 +261,13 @@ void Collection::State::LogParticipants(const std::vector<NodeId>& pruned) {
   for (NodeId id : pruned) {
     const Node& node = tree_.Get(id);
     const Constraints constraints = node.constraints.value_or(Constraints{});
-    LogStep(
-        Describe(node) + ", child of node " + std::to_string(node.parent) + ", " +
-        (node.connected ? "" : "released, ") +
-        (node.constraints_set ? "takes part: " + Describe(constraints) : "without constraints"));
+    LogStep([&] {
+      return Describe(node) + ", child of node " + std::to_string(node.parent) + ", " +
+             (node.connected ? "" : "released, ") +
+             (node.constraints_set ? "takes part: " + Describe(constraints)
+                                   : "without constraints");
+    });
   }
-}
-
-void Collection::State::LogStep(const std::string& text) {
-  Log(verbose_ ? Level::kInfo : Level::kDebug, text);
 }
 
 }  // namespace sysmem::core

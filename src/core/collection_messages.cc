@@ -69,7 +69,7 @@ void Collection::State::Refuse(const Node& node, CallId call, Failure why) {
 
 void Collection::State::AddToken(const Node& parent, NodeId child, uint32_t rights_mask) {
   const Node& node = tree_.AddChild(parent.id, child, rights_mask);
-  LogStep(Describe(node) + " was made from node " + std::to_string(parent.id));
+  LogStep([&] { return Describe(node) + " was made from node " + std::to_string(parent.id); });
 }
 
 // --- Tokens (2.5)
@@ -126,7 +126,7 @@ void Collection::State::On(const event::Bind& e) {
   if (e.allocator_debug) {
     node->debug = Renamed({}, *e.allocator_debug, settings_->limits.debug_name_bytes);
   }
-  LogStep(Describe(*node) + " was bound");
+  LogStep([&] { return Describe(*node) + " was bound"; });
 }
 
 // --- Collections (2.7)
@@ -143,7 +143,9 @@ void Collection::State::On(const event::SetConstraints& e) {
   Answer(e.call, Nothing{});
   node->constraints_set = true;
   node->constraints = e.constraints;
-  LogStep(Describe(*node) + (e.constraints ? " set constraints" : " set no constraints"));
+  LogStep([&] {
+    return Describe(*node) + (e.constraints ? " set constraints" : " set no constraints");
+  });
   Attempt();
 }
 
@@ -203,7 +205,7 @@ void Collection::State::On(const event::AttachToken& e) {
   Node& child = tree_.AddChild(node->id, e.child, *e.rights_mask);
   child.failure_mode = FailureMode::kDoNotPropagate;
   child.debug = Attached(node->debug, settings_->limits.debug_name_bytes);
-  LogStep(Describe(child) + " was attached to node " + std::to_string(node->id));
+  LogStep([&] { return Describe(child) + " was attached to node " + std::to_string(node->id); });
 }
 
 // --- Every kind of node (2.4)
@@ -267,7 +269,7 @@ void Collection::State::On(const event::SetVerboseLogging& e) {
   if (!Obeys(*node, e.call, {{node->released, "2.4", "", kWasReleased}})) return;
   Answer(e.call, Nothing{});
   verbose_ = true;
-  LogStep(Describe(*node) + " asked for verbose logging");
+  LogStep([&] { return Describe(*node) + " asked for verbose logging"; });
 }
 
 void Collection::State::On(const event::GetBufferCollectionId& e) {

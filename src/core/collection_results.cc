@@ -28,7 +28,7 @@ std::string Culprits(const Failure& why) {
 void Collection::State::StartAllocation(Agreement agreement) {
   under_way_ = Allocation{++last_attempt_, std::move(agreement)};
   const Plan& plan = under_way_->agreement.plan;
-  LogStep("attempt " + std::to_string(last_attempt_) + ": " + Describe(plan));
+  LogStep([&] { return "attempt " + std::to_string(last_attempt_) + ": " + Describe(plan); });
   effects_.push_back(
       effect::Allocate{last_attempt_, plan, name_ ? name_->text : std::string(), id_});
 }
@@ -46,7 +46,7 @@ void Collection::State::On(const event::AllocationFinished& e) {
     owes_total_time_ = true;
     effects_.push_back(effect::ArmTimer{slow_log_.created_ns()});
   }
-  LogStep("allocated " + Describe(*result_));
+  LogStep([&] { return "allocated " + Describe(*result_); });
   DeliverSuccess(agreement.visible);
   Attempt();  // ATT-8
 }
@@ -68,12 +68,16 @@ void Collection::State::DeliverFailure(NodeId top, const Failure& why) {
 }
 
 Grant Collection::State::GrantFor(const Node& node) const {
-  const Constraints constraints = node.constraints.value_or(Constraints{});
+  static const Constraints none;
+  const Constraints& constraints = node.constraints ? *node.constraints : none;
   const bool writes = UsageWrites(constraints.usage.value_or(BufferUsage{}));
+  const uint32_t rights =
+      (writes ? kHandOutRights : kHandOutRights & ~kRightWrite) & node.rights_mask;
   return Grant{.plan = *result_,
                .buffer_collection_id = id_,
                .with_buffers = WantsBuffers(constraints),
-               .writable = writes && (node.rights_mask & kRightWrite) != 0};
+               .rights = rights,
+               .writable = (rights & kRightWrite) != 0};
 }
 
 void Collection::State::DropBuffers() {

@@ -133,7 +133,13 @@ class Collection::State {
   void AnswerWaits(Node& node, const Failure& failure);
   void Log(Level level, const std::string& text);
   // Ordinary steps: debug level, info once somebody asked for verbose logging (6.4).
-  void LogStep(const std::string& text);
+  // Of level debug. `text` is a function that gives the text, called only if somebody reads it:
+  // each message to a node comes by here.
+  template <typename Text>
+  void LogStep(const Text& text) {
+    if (verbose_) return Log(Level::kInfo, text());
+    if (settings_->debug_log) Log(Level::kDebug, text());
+  }
   void LogParticipants(const std::vector<NodeId>& pruned);
 
   // --- snapshot.cc
@@ -153,6 +159,7 @@ class Collection::State {
   std::optional<Plan> result_;
   bool holds_buffers_ = false;      // the daemon's own strong handles
   std::optional<Failure> failure_;  // why the root failed
+  bool clients_lost_ = false;       // since domains were last looked at for ZERO-1
   bool strength_changed_ = false;   // a strong node went during this event (WEAK-3)
   bool finished_ = false;
 

@@ -44,6 +44,9 @@ inline constexpr uint32_t kCpuUsageWriteOften = 8;
 // and combined so that masks compose (RES-1).
 inline constexpr uint32_t kRightWrite = 0x8;
 inline constexpr uint32_t kSameRights = 0x80000000u;
+// What a hand-out has when nothing is taken away: duplicate, transfer, read, write, map, get and
+// set property, wait, inspect (RES-1).
+inline constexpr uint32_t kHandOutRights = 0xC0EF;
 
 enum class CoherencyDomain : uint32_t { kCpu = 0, kRam = 1, kInaccessible = 2 };
 

@@ -22,7 +22,8 @@ struct Grant {
   Plan plan;
   uint64_t buffer_collection_id = 0;
   bool with_buffers = false;  // RES-3: false = settings only, no descriptors
-  bool writable = false;      // RES-1: usage writes and every mask on the path allows it
+  uint32_t rights = 0;        // RES-1: those of the usage AND every mask on the path
+  bool writable = false;      // `rights` has the right to write
   bool operator==(const Grant&) const = default;
 };
 

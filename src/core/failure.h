@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -48,11 +49,21 @@ enum class Outcome : uint8_t {
   kUnimplemented,  // a method this version does not have yet, named in `message`
 };
 
+// The process that holds a node.
+struct NodeHolder {
+  uint32_t pid = 0;
+  uint32_t uid = 0;
+  std::string command;
+  bool operator==(const NodeHolder&) const = default;
+};
+
 // One participant of a conflict and the value it gave for the field in question.
 struct ParticipantValue {
   NodeId node = 0;
   std::string name;   // debug name, as the client gave it (escape before printing)
   std::string value;  // printed value, for example "64" or "NV12 LINEAR"
+  // Not known to the core: whoever delivers the failure adds it, if the receiver may know.
+  std::optional<NodeHolder> holder = std::nullopt;
   bool operator==(const ParticipantValue&) const = default;
 };
 

@@ -178,6 +178,9 @@ OrRejection<uint32_t> CountBuffers(const SanitisedConstraints& agreed, const Lim
       std::max(agreed.min_buffer_count_for_camping + agreed.min_buffer_count_for_dedicated_slack +
                    agreed.min_buffer_count_for_shared_slack,
                agreed.min_buffer_count);
+  if (count > 0 && count <= agreed.max_buffer_count && count <= limits.buffers_per_collection) {
+    return static_cast<uint32_t>(count);
+  }
   Rejection no{.rule = "4.8",
                .fields = {"min_buffer_count_for_camping", "min_buffer_count_for_dedicated_slack",
                           "min_buffer_count_for_shared_slack", "min_buffer_count"},
@@ -192,11 +195,8 @@ OrRejection<uint32_t> CountBuffers(const SanitisedConstraints& agreed, const Lim
         ", more than a collection may have, " + std::to_string(limits.buffers_per_collection);
     return no;
   }
-  if (count == 0) {
-    no.message = "no participant asks for a buffer";
-    return no;
-  }
-  return static_cast<uint32_t>(count);
+  no.message = "no participant asks for a buffer";
+  return no;
 }
 
 OrRejection<Plan> PlanBuffers(const SanitisedConstraints& agreed, const Settings& settings) {

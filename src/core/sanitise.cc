@@ -57,8 +57,8 @@ MaybeRejection CheckSentMemory(const MemoryConstraints& sent) {
           "min_physical_base_alignment " + std::to_string(alignment) + " is not a power of two"};
     }
   }
-  const std::string heaps = MemoryPath("permitted_heaps");
   if (!sent.permitted_heaps) return std::nullopt;
+  const std::string heaps = MemoryPath("permitted_heaps");
   if (sent.permitted_heaps->empty()) {
     return Rejection{"M11", {heaps}, "permitted_heaps is set but empty"};
   }
@@ -82,7 +82,8 @@ SanitisedMemory MemoryWithDefaults(const MemoryConstraints& sent, bool uses_cpu)
       .permitted_heaps = {},
       .min_physical_base_alignment = sent.min_physical_base_alignment.value_or(1),
   };
-  for (const HeapWish& wish : sent.permitted_heaps.value_or(std::vector<HeapWish>{})) {
+  if (!sent.permitted_heaps) return memory;
+  for (const HeapWish& wish : *sent.permitted_heaps) {
     memory.permitted_heaps.push_back({*wish.type, wish.id.value_or(0)});
   }
   return memory;
@@ -122,10 +123,11 @@ MaybeRejection CheckMemory(const SanitisedMemory& memory, const Settings& settin
 MaybeRejection CheckAccess(const SanitisedConstraints& sane) {
   const SanitisedMemory& memory = sane.memory;
   const bool cpu_can_reach = memory.cpu_domain_supported || memory.ram_domain_supported;
-  const std::vector<std::string> domains = {MemoryPath("cpu_domain_supported"),
-                                            MemoryPath("ram_domain_supported")};
+  const auto domains = [] {
+    return std::vector{MemoryPath("cpu_domain_supported"), MemoryPath("ram_domain_supported")};
+  };
   if (sane.usage.cpu != 0 && !cpu_can_reach) {
-    return Rejection{"C8", domains,
+    return Rejection{"C8", domains(),
                      "usage.cpu is set, but neither the CPU nor the RAM domain is supported"};
   }
   if (sane.usage.cpu != 0 && memory.secure_required) {
@@ -133,7 +135,7 @@ MaybeRejection CheckAccess(const SanitisedConstraints& sane) {
         "C9", {MemoryPath("secure_required")}, "usage.cpu is set, but secure memory is required"};
   }
   if (memory.secure_required && cpu_can_reach) {
-    return Rejection{"C10", domains,
+    return Rejection{"C10", domains(),
                      "secure memory is required, but the CPU or the RAM domain is supported"};
   }
   return std::nullopt;

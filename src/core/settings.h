@@ -43,6 +43,8 @@ struct Settings {
   std::vector<Heap> secure_heaps;
   std::vector<FormatCost> format_costs;  // COST-1; a format without an entry is dearest
   Limits limits;
+  // Whether anybody reads log lines of level debug; without, none are made.
+  bool debug_log = true;
 };
 
 }  // namespace sysmem::core

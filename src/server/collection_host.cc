@@ -65,10 +65,15 @@ void CollectionHost::PostInspect(std::function<void(CollectionDetail)> done) {
 }
 
 Mailbox<CollectionHost::Item>::After CollectionHost::Take(Item item) {
+  const auto* const event = std::get_if<EventItem>(&item);
+  const bool somebody_comes =
+      event != nullptr && std::holds_alternative<core::event::AttachToken>(event->event);
   std::visit([this](auto&& what) { Handle(std::move(what)); }, std::move(item));
-  if (touched_.empty()) return nullptr;
-  return [touched = std::exchange(touched_, {})] {
+  std::shared_ptr<const BufferSet> wanted_soon = somebody_comes ? buffers_ : nullptr;
+  if (touched_.empty() && !wanted_soon) return nullptr;
+  return [touched = std::exchange(touched_, {}), wanted_soon = std::move(wanted_soon)] {
     for (const auto& outbox : touched) outbox->Flush();
+    if (wanted_soon) wanted_soon->OpenAhead();
   };
 }
 
@@ -132,13 +137,16 @@ void CollectionHost::Handle(CancelItem item) {
 void CollectionHost::Handle(InspectItem item) { item.done(Describe()); }
 
 void CollectionHost::Run(const core::Event& event) {
-  follow_ups_.push_back(event);
-  while (!follow_ups_.empty()) {
-    core::Event next = std::move(follow_ups_.front());
-    follow_ups_.pop_front();
+  const auto handle = [this](const core::Event& next) {
     for (core::Effect& effect : core_.Handle(next)) {
       std::visit([this](auto&& what) { Apply(std::move(what)); }, std::move(effect));
     }
+  };
+  handle(event);
+  while (!follow_ups_.empty()) {
+    const core::Event next = std::move(follow_ups_.front());
+    follow_ups_.pop_front();
+    handle(next);
   }
 }
 
@@ -149,6 +157,7 @@ void CollectionHost::Apply(core::effect::Answer answer) {
   pending_.erase(found);
   Touch(pending.slot.call->outbox());
   if (auto* failure = std::get_if<core::Failure>(&answer.result)) {
+    NameHolders(*failure, pending.slot.call->outbox()->peer());
     pending.slot.Resolve(OperationResult(std::move(*failure)));
   } else if (auto* grant = std::get_if<core::Grant>(&answer.result)) {
     pending.slot.Resolve(BuffersToPush{std::move(*grant), buffers_});
@@ -158,6 +167,21 @@ void CollectionHost::Apply(core::effect::Answer answer) {
     pending.slot.Resolve(EndsToPush{std::move(pending.ends)});
   } else {
     pending.slot.Resolve(OperationResult(core::Nothing{}));
+  }
+}
+
+// For participants that the receiver may see: its own user's, or everybody's.
+void CollectionHost::NameHolders(core::Failure& failure, const PeerInfo& receiver) const {
+  if (failure.participants.empty()) return;
+  const bool sees_all = engine_.MaySeeAll(receiver);
+  for (core::ParticipantValue& participant : failure.participants) {
+    const auto found = holders_.find(participant.node);
+    if (found == holders_.end()) continue;
+    const PeerInfo& peer = found->second.outbox->peer();
+    if (!sees_all && peer.uid != receiver.uid) continue;
+    participant.holder = core::NodeHolder{.pid = static_cast<uint32_t>(peer.pid),
+                                          .uid = static_cast<uint32_t>(peer.uid),
+                                          .command = peer.command};
   }
 }
 

@@ -114,6 +114,7 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void Apply(core::effect::ArmTimer timer);
   void Apply(core::effect::Log log);
   void Apply(core::effect::Finished);
+  void NameHolders(core::Failure& failure, const PeerInfo& receiver) const;
   void TellClosed(core::NodeId node, const std::string& why);
   void Touch(const std::shared_ptr<Outbox>& outbox);
   CollectionDetail Describe() const;

@@ -105,6 +105,7 @@ uint32_t UnheardFor(uint64_t descriptor_limit) {
 void LogForEngine(core::effect::Log::Level level, const PeerInfo& peer, const std::string& text) {
   using Level = core::effect::Log::Level;
   if (level == Level::kWarn || level == Level::kError) return ComplainAbout(peer, text);
+  if (!spdlog::should_log(spdlog::level::debug)) return;  // escaping costs more than most calls
   spdlog::debug("client uid {} pid {}: {}", peer.uid, peer.pid, base::Escape(text));
 }
 
@@ -172,7 +173,10 @@ void Daemon::StartEngine() {
   EngineOptions engine_options;
   engine_options.limits = LimitsFor(descriptor_limit_);
   engine_options.core.limits.page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-  engine_options.heaps = {std::make_shared<heaps::MemfdHeap>(gate_)};
+  engine_options.core.debug_log = options_.log_level == LogLevel::kDebug;
+  engine_options.heaps = {std::make_shared<heaps::MemfdHeap>(
+      gate_, heaps::MemfdHeapOptions{.warm_pool = {.bytes = options_.warm_pool_bytes},
+                                     .spare_descriptors = engine_options.limits.spare})};
   engine_options.version = SYSMEM_VERSION_STRING;
   if (options_.admin_gid) engine_options.admin_gid = *options_.admin_gid;
   engine_options.encode_session_end = transport::EncodeSessionEnd;

@@ -33,16 +33,22 @@ class Mailbox {
 
   void Post(Item item) {
     std::unique_lock lock(mutex_);
-    items_.push_back(std::move(item));
-    while (!busy_ && !items_.empty()) TakeTurn(lock);
+    if (busy_ || !items_.empty()) {
+      items_.push_back(std::move(item));
+    } else {
+      TakeTurn(lock, std::move(item));
+    }
+    while (!busy_ && !items_.empty()) {
+      Item next = std::move(items_.front());
+      items_.pop_front();
+      TakeTurn(lock, std::move(next));
+    }
   }
 
  private:
-  // REQUIRES: lock held, not busy, not empty. Returns with the lock held.
-  void TakeTurn(std::unique_lock<std::mutex>& lock) {
+  // REQUIRES: lock held, not busy. Returns with the lock held.
+  void TakeTurn(std::unique_lock<std::mutex>& lock, Item item) {
     busy_ = true;
-    Item item = std::move(items_.front());
-    items_.pop_front();
     lock.unlock();
     After after = handler_(std::move(item));
     lock.lock();

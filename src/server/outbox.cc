@@ -147,6 +147,10 @@ Outbox::Progress Outbox::SendReply(OutboxItem& item, ReplyItem& reply) {
   }
   account_->Sent();
   reply.reply.order = item.order;
+  if (!reply.descriptors.empty()) {
+    reply.reply.afterwards =
+        std::make_shared<const std::vector<base::UniqueFd>>(std::move(reply.descriptors));
+  }
   reply.call->port()->Finish(std::move(reply.reply));
   return Progress::kSent;
 }
@@ -173,6 +177,7 @@ void Outbox::Prepare(ReplyItem& item) {
       GrantedBuffers granted;
       granted.plan = std::move(grant.grant.plan);
       granted.buffer_collection_id = grant.grant.buffer_collection_id;
+      granted.rights = grant.grant.rights;
       granted.read_only = !grant.grant.writable;
       if (grant.buffers) granted.heap = grant.buffers->heap_properties();
       granted.read_only_enforced = granted.read_only && granted.heap.reduces_rights &&

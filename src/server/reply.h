@@ -29,6 +29,7 @@ struct GrantedBuffers {
   core::Plan plan;
   uint64_t buffer_collection_id = 0;
   std::vector<DescriptorNumber> descriptors;
+  uint32_t rights = 0;              // core::Grant::rights
   bool read_only = false;           // the hand-outs were made without write access
   bool read_only_enforced = false;  // false = same uid as the daemon, or a heap that cannot
   core::HeapProperties heap;        // abilities of the heap the buffers come from
@@ -46,6 +47,8 @@ using OperationResult = std::variant<core::Nothing, core::Failure, ExportedNodes
 struct Reply {
   uint64_t order = 0;                    // place among all the daemon sends this session, from 1
   std::vector<OperationResult> results;  // as many as the request had operations
+  // Let go of after the reply has left, because that takes time (descriptors to be closed).
+  std::shared_ptr<const void> afterwards = nullptr;
 };
 
 // The caller's end of one call, implemented by the transport. Finish or Abort is called exactly

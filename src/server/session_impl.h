@@ -100,6 +100,7 @@ class Session::Impl {
     uint64_t cookie = 0;
     ForeignFd fd;
   };
+  void UseUp(const std::vector<DescriptorNumber>& numbers);
   core::Result<ExportedEnd> ClaimExportedEnd(const std::optional<DescriptorNumber>& number,
                                              const char* field);
   void CreateRoot(const CallSlot& slot, std::optional<Handle> handle, bool bound, bool exported);

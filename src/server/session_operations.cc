@@ -105,6 +105,7 @@ void Session::Impl::Do(const CallSlot& slot, op::BindSharedCollection& what) {
   // The collection may take over its token's number.
   if (!what.collection || what.collection != what.token) {
     if (auto refusal = RefuseNewHandle(what.collection, "collection_handle")) {
+      if (what.token_descriptor) UseUp({*what.token_descriptor});
       return slot.Resolve(OperationResult(std::move(*refusal)));
     }
   }
@@ -344,6 +345,7 @@ void Session::Impl::Do(const CallSlot& slot, op::Export& what) {
 
 void Session::Impl::Do(const CallSlot& slot, op::Import& what) {
   if (auto refusal = RefuseNewHandle(what.handle, "handle")) {
+    if (what.descriptor) UseUp({*what.descriptor});
     return slot.Resolve(OperationResult(std::move(*refusal)));
   }
   auto end = ClaimExportedEnd(what.descriptor, "descriptor_number");
@@ -358,14 +360,19 @@ void Session::Impl::Do(const CallSlot& slot, op::Import& what) {
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::Malformed& what) {
-  for (const DescriptorNumber number : what.used_up) {
+  UseUp(what.used_up);
+  slot.Resolve(OperationResult(std::move(what.why)));
+}
+
+// What a refused message names is gone all the same.
+void Session::Impl::UseUp(const std::vector<DescriptorNumber>& numbers) {
+  for (const DescriptorNumber number : numbers) {
     std::optional<SessionEnd> end;
     incoming_.Claim(number, end);  // and closed at once
     if (!end) continue;
     session_.End(std::move(*end));
     break;
   }
-  slot.Resolve(OperationResult(std::move(what.why)));
 }
 
 // ---- Helpers ---------------------------------------------------------------------------------

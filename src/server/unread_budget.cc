@@ -28,7 +28,6 @@ UnreadBudget::Account::~Account() {
 bool UnreadBudget::Account::Take(uint64_t count) {
   if (count == 0) return true;
   std::lock_guard lock(budget_->mutex_);
-  budget_->AskKernel(*this);
   if (!budget_->Fits(*this, count)) {
     for (Account* other : budget_->accounts_) budget_->AskKernel(*other);
     if (!budget_->Fits(*this, count)) return false;

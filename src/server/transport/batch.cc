@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "server/transport/arena.h"
 #include "server/transport/operation_table.h"
 #include "server/transport/refusals.h"
 #include "server/transport/results.h"
@@ -46,7 +47,8 @@ std::optional<Operation> Refusal(const sysmem2::RunRequest& from) {
 
 // `last`: the last operation's kind if it is two-way and has results, else null.
 grpc::ByteBuffer EncodeBatch(const Reply& reply, const OperationKind* last) {
-  sysmem2::RunReply message;
+  MessageArena arena;
+  sysmem2::RunReply& message = *arena.Make<sysmem2::RunReply>();
   message.set_order(reply.order);
   auto fail = [&message](size_t index, const core::Failure& why) {
     sysmem2::OperationFailure* failure = message.add_failures();

@@ -39,6 +39,7 @@ void Encode(const GrantedBuffers& from, sysmem2::BufferCollectionInfo* to) {
     if (i < from.descriptors.size()) buffer->set_vmo(from.descriptors[i]);
   }
   sysmem2::HandOut* hand_out = to->mutable_hand_out();
+  hand_out->set_rights(from.rights);
   hand_out->set_read_only(from.read_only);
   hand_out->set_read_only_enforced(from.read_only_enforced);
   EncodeAbilities(from.heap, hand_out->mutable_heap_abilities());

@@ -43,6 +43,11 @@ void Encode(const core::Failure& from, sysmem2::Failure* to) {
     sysmem2::ParticipantValue* value = to->add_participants();
     value->set_name(ValidUtf8(participant.name));
     value->set_value(ValidUtf8(participant.value));
+    if (!participant.holder) continue;
+    value->set_pid(participant.holder->pid);
+    value->set_uid(participant.holder->uid);
+    value->set_command(ValidUtf8(participant.holder->command));
+    value->set_node_id(participant.node);
   }
 }
 

@@ -2,12 +2,13 @@
 #include "server/transport/method.h"
 
 #include <google/protobuf/message.h>
-#include <grpcpp/support/proto_buffer_reader.h>
 
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <variant>
 
+#include "server/transport/arena.h"
 #include "server/transport/batch.h"
 #include "server/transport/number.h"
 #include "server/transport/pages.h"
@@ -21,11 +22,9 @@ namespace {
 
 using google::protobuf::Message;
 
-// False: the bytes are no such message.
-bool ParseMessage(const grpc::ByteBuffer& body, Message* message) {
-  grpc::ByteBuffer view(body);  // another reference to the same slices
-  grpc::ProtoBufferReader reader(&view);
-  return message->ParseFromZeroCopyStream(&reader);
+// False: the bytes are no such message. REQUIRES: body.size() <= kMaxRequestBytes.
+bool ParseMessage(std::string_view body, Message* message) {
+  return message->ParseFromArray(body.data(), static_cast<int>(body.size()));
 }
 
 ReadBody Refused(const Method& method, Operation refusal) {
@@ -45,7 +44,7 @@ ReadBody One(Operation operation, ReplyEncoder encode) {
 // --- How the body of a method is read ---
 
 template <typename Request, typename ReplyMessage>
-ReadBody ReadPlain(const Method& method, const grpc::ByteBuffer& body) {
+ReadBody ReadPlain(const Method& method, std::string_view body) {
   Request request;
   if (!ParseMessage(body, &request)) return Refused(method, Unparsable(method.name));
   Operation operation = Parse(request);
@@ -57,13 +56,14 @@ ReadBody ReadPlain(const Method& method, const grpc::ByteBuffer& body) {
   return One(std::move(operation), EncodeReply<ReplyMessage>);
 }
 
-ReadBody ReadBatch(const Method& method, const grpc::ByteBuffer& body) {
-  sysmem2::RunRequest request;
-  if (!ParseMessage(body, &request)) return Refused(method, Unparsable(method.name));
-  return ParseBatch(request);
+ReadBody ReadBatch(const Method& method, std::string_view body) {
+  MessageArena arena;
+  auto* request = arena.Make<sysmem2::RunRequest>();
+  if (!ParseMessage(body, request)) return Refused(method, Unparsable(method.name));
+  return ParseBatch(*request);
 }
 
-ReadBody ReadListCollections(const Method& method, const grpc::ByteBuffer& body) {
+ReadBody ReadListCollections(const Method& method, std::string_view body) {
   sysmem2::ListCollectionsRequest request;
   if (!ParseMessage(body, &request)) return Refused(method, Unparsable(method.name));
   Page page{.at_most = request.at_most()};
@@ -71,7 +71,7 @@ ReadBody ReadListCollections(const Method& method, const grpc::ByteBuffer& body)
   return One(Parse(request), [page](const Reply& reply) { return EncodeCollections(reply, page); });
 }
 
-ReadBody ReadListSessions(const Method& method, const grpc::ByteBuffer& body) {
+ReadBody ReadListSessions(const Method& method, std::string_view body) {
   sysmem2::ListSessionsRequest request;
   if (!ParseMessage(body, &request)) return Refused(method, Unparsable(method.name));
   Page page{.at_most = request.at_most()};
@@ -82,7 +82,7 @@ ReadBody ReadListSessions(const Method& method, const grpc::ByteBuffer& body) {
 
 // For methods this version does not have. The body is looked at all the same: it may be no message,
 // and it may name descriptors.
-ReadBody ReadNotYet(const Method& method, const grpc::ByteBuffer& body) {
+ReadBody ReadNotYet(const Method& method, std::string_view body) {
   const std::unique_ptr<Message> request(
       google::protobuf::MessageFactory::generated_factory()->GetPrototype(method.request)->New());
   if (!ParseMessage(body, request.get())) return Refused(method, Unparsable(method.name));
@@ -173,11 +173,13 @@ Method DescribeMethod(const google::protobuf::MethodDescriptor& description) {
   return method;
 }
 
-ReadCall Read(const Method& method, const grpc::ByteBuffer& body) {
+ReadCall Read(const Method& method, const grpc::ByteBuffer& from) {
+  const grpc::Slice bytes = InOnePiece(from);
+  const std::string_view body = ViewOf(bytes);
   const std::optional<uint64_t> number = ReadNumber(body);
   if (!number) return {std::nullopt, method.encode_refusal};
-  ReadBody read = body.Length() > kMaxRequestBytes
-                      ? Refused(method, TooLarge(method.name, body.Length()))
+  ReadBody read = body.size() > kMaxRequestBytes
+                      ? Refused(method, TooLarge(method.name, body.size()))
                       : method.read(method, body);
   return {Request{.number = *number, .operations = std::move(read.operations)},
           std::move(read.encode)};

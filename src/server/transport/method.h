@@ -14,6 +14,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/snapshot.h"
@@ -32,8 +33,8 @@ struct Method {
   // The kind of node the service speaks for, if it does.
   std::optional<core::NodeKind> kind;
   const google::protobuf::Descriptor* request = nullptr;
-  // REQUIRES: body.Length() <= kMaxRequestBytes.
-  ReadBody (*read)(const Method& method, const grpc::ByteBuffer& body) = nullptr;
+  // REQUIRES: body.size() <= kMaxRequestBytes.
+  ReadBody (*read)(const Method& method, std::string_view body) = nullptr;
   // The reply to a call that was refused before its body was parsed.
   grpc::ByteBuffer (*encode_refusal)(const Reply& reply) = nullptr;
 };

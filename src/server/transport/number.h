@@ -9,16 +9,22 @@
 // Thread-safe. Nothing is copied.
 #pragma once
 
-#include <google/protobuf/io/zero_copy_stream.h>
 #include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 namespace sysmem::server::transport {
 
-// Nullopt when the body does not begin with a number, or with 0, which is none.
-std::optional<uint64_t> ReadNumber(google::protobuf::io::ZeroCopyInputStream& body);
+// The bytes of a body in one piece; empty if gRPC has none. Copies only what came in several.
+grpc::Slice InOnePiece(const grpc::ByteBuffer& body);
+inline std::string_view ViewOf(const grpc::Slice& bytes) {
+  return {reinterpret_cast<const char*>(bytes.begin()), bytes.size()};
+}
+
+std::optional<uint64_t> ReadNumber(std::string_view body);
 std::optional<uint64_t> ReadNumber(const grpc::ByteBuffer& body);
 
 }  // namespace sysmem::server::transport

@@ -18,6 +18,8 @@ Operation ForCollection(const Request& from, core::Event event) {
 }  // namespace
 
 Operation Parse(const sysmem2::SetConstraintsRequest& from) {
+  // Before anything else that may be wrong with it: a refusal uses up the descriptor.
+  if (from.has_must_match_vmo()) return NotYet("SetConstraints with must_match_vmo");
   core::event::SetConstraints event;
   if (from.has_constraints()) {
     core::Result<core::Constraints> constraints = ParseConstraints(from.constraints());
@@ -28,7 +30,6 @@ Operation Parse(const sysmem2::SetConstraintsRequest& from) {
     }
     event.constraints = std::move(constraints).value();
   }
-  if (from.has_must_match_vmo()) return NotYet("SetConstraints with must_match_vmo");
   return ForCollection(from, std::move(event));
 }
 

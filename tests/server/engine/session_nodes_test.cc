@@ -51,6 +51,24 @@ TEST(Handles, OneInUseIsRefusedForANewNodeAndTheOldOneLivesOn) {
   EXPECT_OK(client.Do(Sync(5)));
 }
 
+TEST(Handles, ABadOneBesideADescriptorUsesTheDescriptorUp) {
+  TestEngine engine;
+  TestClient client(engine);
+  const DescriptorNumber imported = client.Push(ExportedRoot(client));
+  const DescriptorNumber bound = client.Push(ExportedRoot(client));
+  OperationResult result = client.Do(op::Import{imported, Handle{0}, std::nullopt});
+  ASSERT_NE(AsFailure(result), nullptr);
+  EXPECT_EQ(AsFailure(result)->field, "handle");
+  result = client.Do(op::BindSharedCollection{std::nullopt, bound, Handle{0}});
+  ASSERT_NE(AsFailure(result), nullptr);
+  EXPECT_EQ(AsFailure(result)->field, "collection_handle");
+  for (const DescriptorNumber number : {imported, bound}) {
+    result = client.Do(op::Import{number, Handle{9}, std::nullopt});
+    ASSERT_NE(AsFailure(result), nullptr);
+    EXPECT_NE(AsFailure(result)->message.find("used before"), std::string::npos);
+  }
+}
+
 TEST(Handles, OneOfAnotherKindIsRefusedAndItsNodeLivesOn) {
   TestEngine engine;
   TestClient client(engine);
