@@ -3,65 +3,72 @@
 // sysmem-bench: what joining a collection costs, in empty round trips.
 //
 // Starts a private daemon and the floor, measures all in turn, block by block in the same run, so
-// that whatever else the machine does weighs on all alike, and prints ratios of medians. With
-// --check it fails when a ratio is above its bound.
+// that whatever else the machine does weighs on all alike, and prints ratios of medians. Clients
+// and servers, the floor's as well as ours, have a processor each (processors.h). With --check it
+// fails when a ratio is above its bound.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <iostream>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "tools/bench/floor_process.h"
 #include "tools/bench/joins.h"
+#include "tools/bench/processors.h"
 #include "tools/demo/private_daemon.h"
 
 namespace sysmem::bench {
 namespace {
 
 struct Series {
+  std::string name;
   const char* what;
   double bound;  // of the ratio to the floor; 0: none
-  std::vector<int64_t> durations;
+  std::function<Result<std::vector<int64_t>>(unsigned count)> measure;
+  std::vector<int64_t> durations = {};
 
+  void Add(const std::vector<int64_t>& more) {
+    durations.insert(durations.end(), more.begin(), more.end());
+  }
   int64_t Percentile(double part) {
     std::sort(durations.begin(), durations.end());
     return durations[static_cast<size_t>(part * static_cast<double>(durations.size() - 1))];
   }
 };
 
-Result<void> Add(Series& series, Result<std::vector<int64_t>> more) {
-  if (!more.ok()) return more.failure();
-  series.durations.insert(series.durations.end(), more->begin(), more->end());
-  return {};
-}
-
 // True if every ratio is within its bound.
-bool Print(std::vector<Series*> all) {
-  const auto floor = static_cast<double>(all.front()->Percentile(0.5));
+bool Print(std::vector<Series>& all) {
+  const auto floor = static_cast<double>(all.front().Percentile(0.5));
   std::printf("%-62s %8s %8s %8s %7s %6s\n", "", "p50 us", "p90 us", "p99 us", "p50/floor",
               "bound");
   bool good = true;
-  for (Series* one : all) {
-    const double ratio = static_cast<double>(one->Percentile(0.5)) / floor;
-    std::printf("%-62s %8.1f %8.1f %8.1f %9.2f ", one->what,
-                static_cast<double>(one->Percentile(0.5)) / 1e3,
-                static_cast<double>(one->Percentile(0.9)) / 1e3,
-                static_cast<double>(one->Percentile(0.99)) / 1e3, ratio);
-    if (one->bound > 0) {
-      std::printf("%6.1f%s", one->bound, ratio > one->bound ? "  ABOVE" : "");
-      good = good && ratio <= one->bound;
+  for (Series& one : all) {
+    const double ratio = static_cast<double>(one.Percentile(0.5)) / floor;
+    std::printf("%-62s %8.1f %8.1f %8.1f %9.2f ", one.what,
+                static_cast<double>(one.Percentile(0.5)) / 1e3,
+                static_cast<double>(one.Percentile(0.9)) / 1e3,
+                static_cast<double>(one.Percentile(0.99)) / 1e3, ratio);
+    if (one.bound > 0) {
+      std::printf("%6.1f%s", one.bound, ratio > one.bound ? "  ABOVE" : "");
+      good = good && ratio <= one.bound;
     }
     std::printf("\n");
   }
   return good;
 }
 
-Result<bool> Run(unsigned rounds, unsigned block) {
+Result<bool> Run(unsigned rounds, unsigned block, const std::string& only) {
   Result<std::unique_ptr<demo::Workspace>> workspace = demo::Workspace::Create();
   if (!workspace.ok()) return workspace.failure();
-  Result<std::unique_ptr<demo::PrivateDaemon>> daemon = demo::PrivateDaemon::Start(**workspace);
-  if (!daemon.ok()) return daemon.failure();
   Result<std::unique_ptr<FloorProcess>> floor = FloorProcess::Start(**workspace);
   if (!floor.ok()) return floor.failure();
+  StayOn(Side::kServer);  // the daemon inherits it
+  Result<std::unique_ptr<demo::PrivateDaemon>> daemon = demo::PrivateDaemon::Start(**workspace);
+  if (!daemon.ok()) return daemon.failure();
+  StayOn(Side::kClient);
   ConnectOptions options;
   options.path = (*workspace)->socket_path();
   options.debug_name = "sysmem-bench";
@@ -70,22 +77,30 @@ Result<bool> Run(unsigned rounds, unsigned block) {
   Result<Joiner> joiner = Joiner::Prepare(*client);
   if (!joiner.ok()) return joiner.failure();
 
-  Series empty{"an empty unary gRPC call (the floor)", 0, {}};
-  Series roundtrip{"an empty round trip of libsysmem", 0, {}};
-  Series join{"bind + SetConstraints + wait, five buffers exist", 1.4, {}};
-  Series allocation{"bind + SetConstraints + wait, allocates 5 x 4 KiB", 2.0, {}};
+  using Count = unsigned;
+  std::vector<Series> all = {
+      {"floor", "an empty unary gRPC call (the floor)", 0,
+       [&](Count count) { return (*floor)->Measure(count); }},
+      {"roundtrip", "an empty round trip of libsysmem", 0,
+       [&](Count count) { return MeasureRoundtrips(*client, count); }},
+      {"join", "bind + SetConstraints + wait, five buffers exist", 1.4,
+       [&](Count count) { return joiner->Measure(count); }},
+      {"allocation", "bind + SetConstraints + wait, allocates 5 x 4 KiB", 2.0,
+       [&](Count count) { return MeasureAllocations(*client, count); }},
+  };
+  std::erase_if(all, [&](const Series& series) {
+    return !only.empty() && only != series.name && all.front().name != series.name;
+  });
   // The first block of each warms up and is not counted.
   for (unsigned done = 0; done <= rounds; done += block) {
-    for (Result<void> added :
-         {Add(empty, (*floor)->Measure(block)), Add(roundtrip, MeasureRoundtrips(*client, block)),
-          Add(join, joiner->Measure(block)), Add(allocation, MeasureAllocations(*client, block))}) {
-      if (!added.ok()) return added.failure();
+    for (Series& series : all) {
+      Result<std::vector<int64_t>> measured = series.measure(block);
+      if (!measured.ok()) return measured.failure();
+      if (done > 0) series.Add(*measured);
     }
-    if (done > 0) continue;
-    for (Series* series : {&empty, &roundtrip, &join, &allocation}) series->durations.clear();
   }
-  std::printf("%zu of each, %u at a time in turn\n", empty.durations.size(), block);
-  return Print({&empty, &roundtrip, &join, &allocation});
+  std::printf("%zu of each, %u at a time in turn\n", all.front().durations.size(), block);
+  return Print(all);
 }
 
 int Main(int argc, char** argv) {
@@ -93,12 +108,15 @@ int Main(int argc, char** argv) {
   unsigned rounds = 3000;
   unsigned block = 100;
   bool check = false;
+  std::string only;
   app.add_option("--rounds", rounds, "How many of each (default 3000)")->check(CLI::PositiveNumber);
   app.add_option("--block", block, "How many of one kind in a row (default 100)")
       ->check(CLI::PositiveNumber);
+  app.add_option("--only", only, "Measure only this and the floor, for profiling")
+      ->check(CLI::IsMember({"floor", "roundtrip", "join", "allocation"}));
   app.add_flag("--check", check, "Fail when a ratio is above its bound");
   CLI11_PARSE(app, argc, argv);
-  Result<bool> good = Run(rounds, block);
+  Result<bool> good = Run(rounds, block, only);
   if (!good.ok()) {
     std::cerr << "sysmem-bench: " << good.failure().ToString() << "\n";
     return 1;

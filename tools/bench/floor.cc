@@ -20,6 +20,7 @@
 #include <memory>
 
 #include "sysmem2/session.grpc.pb.h"
+#include "tools/bench/processors.h"
 
 namespace {
 
@@ -80,9 +81,11 @@ int main() {
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::close(ends[0]);
+    sysmem::bench::StayOn(sysmem::bench::Side::kServer);
     Serve(ends[1]);
   }
   ::close(ends[1]);
+  sysmem::bench::StayOn(sysmem::bench::Side::kClient);
   const int code = Measure(ends[0]);
   ::kill(child, SIGKILL);
   return code;
