@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/session.h"
 
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -11,6 +12,13 @@
 #include "server/session_impl.h"
 
 namespace sysmem::server {
+namespace {
+
+// A session that had so many nodes took megabytes, most of which the allocator would keep for the
+// next one like it.
+constexpr uint64_t kHandlesWorthTrimming = 1000;
+
+}  // namespace
 
 Session::Session(Engine& engine, uint64_t id, PeerInfo peer, base::UniqueFd handle_channel,
                  base::UniqueFd wire)
@@ -228,6 +236,7 @@ void Session::Impl::EndTurn(const SessionEnd& end) {
   ::shutdown(wire_.get(), SHUT_RDWR);
   last.collections.assign(collections_.begin(), collections_.end());
   engine_.RetireSession(last);
+  if (last.handles >= kHandlesWorthTrimming) engine_.worker.Run([] { ::malloc_trim(0); });
 }
 
 std::string Session::Impl::AbortText(const SessionEnd& end) const {

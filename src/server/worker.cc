@@ -28,7 +28,7 @@ std::chrono::steady_clock::time_point AsTimePoint(int64_t ns) {
 // Starts a thread that inherits a mask with every signal blocked: from its first moment on it can
 // never be the one that a signal of the process interrupts.
 // False when the system has no thread to give.
-bool StartDetachedThread(const std::string& name, std::function<void()> function) {
+bool StartDetachedThread(const std::string& name, const std::function<void()>& function) {
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
