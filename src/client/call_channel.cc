@@ -11,6 +11,7 @@
 
 #include <cstring>
 
+#include "base/thread_handover.h"
 #include "client/signals.h"
 
 namespace sysmem::client {
@@ -82,8 +83,10 @@ void CallChannel::Start(const std::string& method, uint64_t number, std::string_
   const grpc::Slice slice = NumberedRequest(number, body);
   const grpc::ByteBuffer request(&slice, 1);
   call->reader_ = stub_->PrepareUnaryCall(&call->context_, method, request, queue);
-  call->reader_->StartCall();
-  call->reader_->Finish(&call->reply_, &call->status_, call);
+  auto& reader = *call->reader_;
+  reader.StartCall();
+  base::HandOver(call);  // it may come out of its queue before Finish returns
+  reader.Finish(&call->reply_, &call->status_, call);
 }
 
 void CallChannel::Break() { ::shutdown(socket_.get(), SHUT_RDWR); }
@@ -95,7 +98,9 @@ RawCall* NextAnswered(grpc::CompletionQueue& queue, int64_t deadline_ns) {
   void* tag = nullptr;
   bool ok = false;
   if (queue.AsyncNext(&tag, &ok, deadline) != grpc::CompletionQueue::GOT_EVENT) return nullptr;
-  return static_cast<RawCall*>(tag);
+  auto* const call = static_cast<RawCall*>(tag);
+  base::TakeOver(call);
+  return call;
 }
 
 }  // namespace sysmem::client

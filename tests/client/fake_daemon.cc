@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/thread_handover.h"
 #include "base/unix_socket.h"
 
 namespace sysmem::client {
@@ -41,6 +42,7 @@ uint64_t NumberOf(const std::string& bytes) {
 class FakeDaemon::Reactor : public grpc::ServerGenericBidiReactor {
  public:
   Reactor(FakeDaemon& daemon, std::string method) : daemon_(daemon), method_(std::move(method)) {
+    base::HandOver(this);
     StartRead(&request_);
   }
   void Answer(const std::string& bytes) {
@@ -48,14 +50,18 @@ class FakeDaemon::Reactor : public grpc::ServerGenericBidiReactor {
     if (std::exchange(finished_, true)) return;
     const grpc::Slice slice(bytes);
     reply_ = grpc::ByteBuffer(&slice, 1);
+    base::HandOver(this);
     StartWriteAndFinish(&reply_, grpc::WriteOptions(), grpc::Status::OK);
   }
   // Unless it was answered.
   void Drop() {
     const std::lock_guard lock(mutex_);
-    if (!std::exchange(finished_, true)) Finish(grpc::Status(grpc::StatusCode::CANCELLED, ""));
+    if (std::exchange(finished_, true)) return;
+    base::HandOver(this);
+    Finish(grpc::Status(grpc::StatusCode::CANCELLED, ""));
   }
   void OnReadDone(bool ok) override {
+    base::TakeOver(this);
     if (!ok) return Drop();
     Call call{.reactor = this, .method = method_, .bytes = ToBytes(request_)};
     call.number = NumberOf(call.bytes);
@@ -63,8 +69,12 @@ class FakeDaemon::Reactor : public grpc::ServerGenericBidiReactor {
     daemon_.Came(std::move(call));
   }
   // The connection is gone: a call that nobody answers any more must not hold up the end.
-  void OnCancel() override { Drop(); }
+  void OnCancel() override {
+    base::TakeOver(this);
+    Drop();
+  }
   void OnDone() override {
+    base::TakeOver(this);
     daemon_.Left(this);
     delete this;
   }
@@ -114,6 +124,7 @@ FakeDaemon::~FakeDaemon() {
   acceptor_.join();
   HangUp();
   server_->Shutdown(std::chrono::system_clock::now());
+  base::TakeOver(this);
   ::unlink(path_.c_str());
   ::rmdir(directory_.c_str());
 }
@@ -165,12 +176,14 @@ void FakeDaemon::Came(Call call) {
   calls_.insert(place, std::move(call));
   AnswerLocked();
   changed_.notify_all();
+  base::HandOver(this);
 }
 
 // The reactor is about to be deleted.
 void FakeDaemon::Left(Reactor* reactor) {
   const std::lock_guard lock(mutex_);
   std::erase_if(calls_, [reactor](const Call& call) { return call.reactor == reactor; });
+  base::HandOver(this);
 }
 
 void FakeDaemon::AnswerLocked() {

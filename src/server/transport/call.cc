@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/thread_handover.h"
 #include "server/transport/text.h"
 
 namespace sysmem::server::transport {
@@ -20,7 +21,10 @@ class Ending {
 
   // True for the first caller only, who must call End next.
   bool Claim() { return !claimed_.exchange(true); }
-  void End(grpc::Status status) { reactor_->Finish(std::move(status)); }
+  void End(grpc::Status status) {
+    base::HandOver(reactor_);
+    reactor_->Finish(std::move(status));
+  }
 
  private:
   grpc::ServerUnaryReactor* const reactor_;
@@ -32,11 +36,15 @@ class Reactor final : public grpc::ServerUnaryReactor {
   Reactor() : ending_(std::make_shared<Ending>(this)) {}
 
   void OnCancel() override {
+    base::TakeOver(this);
     // A local reference: OnDone may come as soon as the call is ended.
     const std::shared_ptr<Ending> ending = ending_;
     if (ending->Claim()) ending->End(grpc::Status::CANCELLED);
   }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    base::TakeOver(this);
+    delete this;
+  }
   // Neither reaction waits for anything, so gRPC may run them where it is. Otherwise it would wake
   // a thread of its executor at the end of every call.
   bool InternalInlineable() override { return true; }
@@ -83,7 +91,9 @@ class Port final : public ReplyPort {
 
 StartedCall StartCall(ReplyEncoder encode, grpc::ByteBuffer* response) {
   auto* reactor = new Reactor;
-  return {reactor, std::make_shared<Port>(reactor, std::move(encode), response)};
+  auto port = std::make_shared<Port>(reactor, std::move(encode), response);
+  base::HandOver(reactor);
+  return {reactor, std::move(port)};
 }
 
 }  // namespace sysmem::server::transport

@@ -10,6 +10,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/thread_handover.h"
 #include "sysmem2/allocator.pb.h"
 #include "sysmem2/collection.pb.h"
 #include "sysmem2/group.pb.h"
@@ -87,6 +88,7 @@ void GrpcServer::Shutdown() {
   // A deadline in the past: cancel at once. Without one gRPC waits for calls to end by themselves,
   // which those that wait for buffers never do.
   server_->Shutdown(std::chrono::system_clock::now());
+  for (const auto& service : services_) base::TakeOver(service.get());
 }
 
 }  // namespace sysmem::server::transport

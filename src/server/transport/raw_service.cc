@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "base/thread_handover.h"
 #include "server/transport/call.h"
 
 namespace sysmem::server::transport {
@@ -42,6 +43,7 @@ grpc::ServerUnaryReactor* RawService::OnCall(const Method& method,
   ReadCall read = Read(method, body);
   StartedCall call = StartCall(std::move(read.encode), response);
   target_({context.peer(), method.name, std::move(read.request), std::move(call.port)});
+  base::HandOver(this);  // to the thread that shuts gRPC down (grpc_server.cc)
   return call.reactor;
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "base/thread_handover.h"
 #include "base/unique_fd.h"
 #include "tests/server/transport/wire.h"
 #include "tests/support/patience.h"
@@ -25,8 +26,12 @@ class RawCall {
           grpc_compression_algorithm compression = GRPC_COMPRESS_NONE)
       : body_(std::move(body)) {
     context_.set_compression_algorithm(compression);
+    base::HandOver(this);
     stub.UnaryCall(&context_, path, grpc::StubOptions(), &body_, &response_,
-                   [this](grpc::Status status) { status_.set_value(std::move(status)); });
+                   [this](grpc::Status status) {
+                     base::TakeOver(this);
+                     status_.set_value(std::move(status));
+                   });
   }
   ~RawCall() {
     if (future_.valid()) future_.wait();
