@@ -72,7 +72,8 @@ FILES = {
 
 # tests/<room> may include what src/<room> may, that room itself, and these.
 TESTS_MAY = {"tests/support", "gtest", "system", "absl"}
-FUZZERS_MAY = TESTS_MAY | {"src/base", "src/core", "src/server/transport", "proto", "protobuf"}
+FUZZERS_MAY = TESTS_MAY | {
+    "src/base", "src/core", "src/server", "src/server/transport", "proto", "protobuf", "grpc"}
 
 # The core takes no time, no chance and no thread from outside, and writes no log: such headers of
 # the standard library are closed to it.
