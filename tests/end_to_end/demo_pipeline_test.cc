@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <utility>
@@ -15,32 +14,18 @@
 
 #include "base/unix_socket.h"
 #include "tests/end_to_end/observer.h"
+#include "tests/end_to_end/small_video.h"
 #include "tests/support/patience.h"
 #include "tests/support/programs.h"
 
 namespace sysmem::testing {
 namespace {
 
-constexpr int kWidth = 64;
-constexpr int kHeight = 48;
-constexpr int kFrames = 40;
 constexpr int kLeftAlone = 3;  // exit code: another process or the daemon has gone
 
 enum Role : size_t { kDecoder, kAnalyser, kPresenter };
 constexpr std::array kPrograms = {"sysmem-demo-decoder", "sysmem-demo-analyser",
                                   "sysmem-demo-presenter"};
-
-// A video without compression, which needs no codec to be made.
-void WriteVideo(const std::string& path) {
-  std::ofstream file(path, std::ios::binary);
-  file << "YUV4MPEG2 W" << kWidth << " H" << kHeight << " F25:1 Ip A1:1 C420jpeg\n";
-  for (int frame = 0; frame < kFrames; ++frame) {
-    file << "FRAME\n";
-    for (int i = 0; i < kWidth * kHeight * 3 / 2; ++i) {
-      file.put(static_cast<char>((i * 3 + frame * 7) & 0xff));
-    }
-  }
-}
 
 // One program of the pipeline, and what it says.
 class Member {
@@ -113,7 +98,7 @@ class Member {
 
 class DemoPipeline : public ::testing::TestWithParam<const char*> {
  protected:
-  DemoPipeline() { WriteVideo(video_); }
+  DemoPipeline() { WriteSmallVideo(video_); }
 
   std::vector<Member> Start(std::optional<Role> victim = {}, const std::string& stage = {}) {
     auto to_analyser = base::SocketPair(SOCK_SEQPACKET);
