@@ -35,6 +35,7 @@ constexpr int64_t kAheadTimeoutNs = 1'000'000'000;
 // being woken take (which the daemon pays for in part). An answer that comes while it looks costs
 // neither; one that does not has cost twice the sleep at most.
 constexpr int64_t kLookNs = 60'000;
+constexpr unsigned kLooksBeforeYield = 4;
 // How often a caller who waits longer reads the handle channel. What is not read there for five
 // seconds while the answer waits behind it ends the session.
 constexpr int64_t kTakeInNs = 1'000'000'000;
@@ -42,9 +43,11 @@ constexpr int64_t kTakeInNs = 1'000'000'000;
 // The next call that came out of the queue; null if none did by the deadline.
 RawCall* LookThenSleep(grpc::CompletionQueue& queue, int64_t deadline_ns) {
   const int64_t sleep_at = std::min(deadline_ns, DeadlineAfter(kLookNs));
+  unsigned looked = 0;
   do {
     if (RawCall* const answered = NextAnswered(queue, 0)) return answered;
-    ::sched_yield();  // to the daemon, where it shares this processor
+    // To the daemon, where it shares this processor.
+    if (looked++ % kLooksBeforeYield == 0) ::sched_yield();
   } while (NowNs() < sleep_at);
   return NextAnswered(queue, deadline_ns);
 }

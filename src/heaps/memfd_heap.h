@@ -56,6 +56,10 @@ class MemfdHeap final : public Heap {
  private:
   const core::HeapProperties properties_;
   MemfdMaker maker_;
+  // The pool asks a gate of its own: its thread may be stopped while it holds the lock of one. What
+  // it takes is little, and shows in the next reading.
+  ReservationGate pool_gate_;
+  MemfdMaker pool_maker_;
   const std::shared_ptr<SpareDescriptors> spare_;
   WarmPool pool_;  // last: its thread uses the others
 };

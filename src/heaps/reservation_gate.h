@@ -49,6 +49,8 @@ class ReservationGate {
   ReservationGate(const ReservationGate&) = delete;
   ReservationGate& operator=(const ReservationGate&) = delete;
 
+  unsigned reserve_percent() const { return reserve_percent_; }
+
   // Errors: ResourceExhausted with the figures; what the reader says when it cannot read.
   absl::StatusOr<Reservation> Reserve(uint64_t bytes);
 

@@ -103,8 +103,9 @@ std::vector<WarmPool::Item> WarmPool::TakeAll() {
 }
 
 bool WarmPool::GiveBack() {
-  std::vector<Item> unwanted;
-  const std::lock_guard lock(mutex_);
+  std::vector<Item> unwanted;  // freed without the lock
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) return false;
   unwanted = TakeAll();
   return !unwanted.empty();
 }

@@ -14,6 +14,9 @@
 // back; so is everything at once when memory is short (the maker refuses, or GiveBack is called).
 // A memfd that has left is never taken in again: whoever had it may still have its pages.
 //
+// The pool's thread stands back where others want its processor, so it may be stopped anywhere for
+// a while: `make` should take no lock that others wait for.
+//
 // Thread-safe.
 #pragma once
 
@@ -78,7 +81,7 @@ class WarmPool {
   std::optional<Ready> Take(uint64_t size_bytes);
 
   // Memory is short: frees all that is kept. More will be made when a window has passed. False if
-  // there was nothing to free.
+  // there was nothing to free, or the pool is busy. Never waits.
   bool GiveBack();
 
   // Waits until the pool holds as much as it wants to. False if the deadline passed before.
