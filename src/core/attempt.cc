@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/existing_buffers.h"
+#include "core/group_choice.h"
 
 namespace sysmem::core {
 namespace {
@@ -14,6 +15,55 @@ namespace {
 const Constraints& EmptyConstraints() {
   static const Constraints empty;
   return empty;
+}
+
+std::string PreferredChoice(const std::vector<RefusedChoice>& refused) {
+  return "; the preferred one: " + refused.front().why.message;
+}
+
+Failure TooManyChoices(const std::vector<RefusedChoice>& refused) {
+  Failure failure = refused.front().why;
+  failure.error = Error::kTooManyGroupChildCombinations;
+  failure.rule = "GRP-6";
+  failure.field.clear();
+  failure.message = "the first " + std::to_string(refused.size()) +
+                    " combinations of group children do not work, and no more are tried (limit "
+                    "group_combinations)" +
+                    PreferredChoice(refused);
+  return failure;
+}
+
+Failure NoChoiceWorks(const std::vector<RefusedChoice>& refused) {
+  Failure failure = refused.front().why;
+  if (refused.size() > 1) {
+    failure.message = "none of the " + std::to_string(refused.size()) +
+                      " combinations of group children works" + PreferredChoice(refused);
+  }
+  return failure;
+}
+
+// `plan_for(visible)` is one try.
+template <typename PlanFor>
+GroupSearch TryChoices(const NodeTree& tree, const std::vector<NodeId>& pruned, size_t limit,
+                       PlanFor plan_for) {
+  GroupChoice choice(tree, pruned);
+  std::vector<RefusedChoice> refused;
+  do {
+    if (!refused.empty() && refused.size() >= limit) {
+      Failure too_many = TooManyChoices(refused);
+      return {std::move(too_many), std::move(refused)};
+    }
+    std::vector<NodeId> visible = choice.Visible();
+    Result<Plan> plan = plan_for(visible);
+    if (plan.ok()) {
+      return {Agreement{std::move(plan).value(), std::move(visible)}, std::move(refused)};
+    }
+    refused.push_back({choice.Describe(), std::move(plan).failure()});
+    const Failure& why = refused.back().why;
+    if (why.error != Error::kConstraintsIntersectionEmpty) return {Failure(why), refused};
+  } while (choice.Next());
+  Failure none = NoChoiceWorks(refused);
+  return {std::move(none), std::move(refused)};
 }
 
 }  // namespace
@@ -60,24 +110,30 @@ std::vector<Participant> ParticipantsAmong(const NodeTree& tree, const std::vect
   return participants;
 }
 
-Result<Agreement> FindAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
-                                const Settings& settings) {
-  Result<Plan> plan = Negotiate(ParticipantsAmong(tree, pruned), settings);
-  if (!plan.ok()) return std::move(plan).failure();
-  return Agreement{std::move(plan).value(), pruned};
+GroupSearch FindAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
+                          const Settings& settings) {
+  return TryChoices(tree, pruned, settings.limits.group_combinations,
+                    [&](const std::vector<NodeId>& visible) {
+                      return Negotiate(ParticipantsAmong(tree, visible), settings);
+                    });
 }
 
 std::vector<NodeId> AllocatedNodes(const NodeTree& tree) {
   return tree.BreadthFirst(tree.root(), [](const Node& node) { return node.allocated; });
 }
 
-std::optional<Failure> WhyNoLateAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
-                                          const Plan& existing, const Settings& settings) {
-  std::vector<Participant> participants = ParticipantsAmong(tree, AllocatedNodes(tree));
-  std::vector<Participant> newcomers = ParticipantsAmong(tree, pruned);
-  participants.insert(participants.end(), std::make_move_iterator(newcomers.begin()),
-                      std::make_move_iterator(newcomers.end()));
-  return WhyNotServed(std::move(participants), existing, settings);
+GroupSearch FindLateAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
+                              const Plan& existing, const Settings& settings) {
+  const std::vector<Participant> before = ParticipantsAmong(tree, AllocatedNodes(tree));
+  const auto plan_for = [&](const std::vector<NodeId>& visible) -> Result<Plan> {
+    std::vector<Participant> participants = before;
+    std::vector<Participant> newcomers = ParticipantsAmong(tree, visible);
+    participants.insert(participants.end(), std::make_move_iterator(newcomers.begin()),
+                        std::make_move_iterator(newcomers.end()));
+    if (auto no = WhyNotServed(std::move(participants), existing, settings)) return *std::move(no);
+    return existing;
+  };
+  return TryChoices(tree, pruned, settings.limits.group_combinations, plan_for);
 }
 
 }  // namespace sysmem::core

@@ -5,9 +5,8 @@
 //   for (NodeId top : EligibleSubtrees(tree)) {
 //     std::vector<NodeId> pruned = PrunedSubtree(tree, top);
 //     if (!AllReady(tree, pruned)) continue;
-//     Result<Agreement> agreed = FindAgreement(tree, pruned, settings);
-//     // or, once there are buffers: WhyNoLateAgreement(tree, pruned, plan_of_the_buffers,
-//     settings)
+//     GroupSearch search = FindAgreement(tree, pruned, settings);
+//     // or, once there are buffers: FindLateAgreement(tree, pruned, plan_of_the_buffers, settings)
 //     ...
 //   }
 //
@@ -15,6 +14,7 @@
 // is negotiate.h. Thread-safe on a tree that does not change meanwhile.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "core/failure.h"
@@ -50,11 +50,30 @@ struct Agreement {
   std::vector<NodeId> visible;  // breadth-first (GRP-3)
 };
 
-// ATT-5: tries one combination of group children after the other until one can be satisfied. A
-// sub-tree without groups is a single combination in which every node is visible (GRP-5).
+// One choice of group children that does not work.
+struct RefusedChoice {
+  std::string choice;  // GroupChoice::Describe
+  Failure why;
+};
+
+// What the tries of a sub-tree came to.
+struct GroupSearch {
+  Result<Agreement> result;
+  // In the order of the tries, for the log (GRP-9). Holds the last one also if that ended the
+  // search.
+  std::vector<RefusedChoice> refused;
+};
+
+// ATT-5: tries one choice of group children (group_choice.h) after the other until one works
+// (GRP-8). A sub-tree without groups is a single choice in which every node is visible (GRP-5).
+//
+// A choice whose participants ask for what cannot be met together leads to the next one; any other
+// failure ends the search (GRP-7). If no choice works the failure is that of the first one, the one
+// that everybody prefers, with CONSTRAINTS_INTERSECTION_EMPTY; if group_combinations of them do not
+// work and there are more, TOO_MANY_GROUP_CHILD_COMBINATIONS instead (GRP-6).
 // REQUIRES: `pruned` comes from PrunedSubtree and is AllReady.
-Result<Agreement> FindAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
-                                const Settings& settings);
+GroupSearch FindAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
+                          const Settings& settings);
 
 // LATE-1 a: the nodes that take part already, breadth-first. Orphans among them still do.
 // REQUIRES: the root is allocated.
@@ -63,7 +82,7 @@ std::vector<NodeId> AllocatedNodes(const NodeTree& tree);
 // 3.7: as FindAgreement for a sub-tree that comes when the buffers of `existing` are there. It must
 // make do with these: the plan agreed on is `existing`, or there is none.
 // REQUIRES: as FindAgreement; the root is allocated.
-std::optional<Failure> WhyNoLateAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
-                                          const Plan& existing, const Settings& settings);
+GroupSearch FindLateAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
+                              const Plan& existing, const Settings& settings);
 
 }  // namespace sysmem::core

@@ -223,24 +223,36 @@ bool Collection::State::AttemptSubtree(NodeId top) {
   const std::vector<NodeId> pruned = PrunedSubtree(tree_, top);
   if (!AllReady(tree_, pruned)) return false;
   if (verbose_) LogParticipants(pruned);
-  if (result_) {  // LATE-3
-    if (auto no = WhyNoLateAgreement(tree_, pruned, *result_, *settings_)) {
-      DeliverFailure(top, *no);
-      return true;
-    }
-    LogStep([&] {
-      return Describe(tree_.Get(top)) + " and who is below it get the buffers there are";
-    });
-    DeliverSuccess(pruned);
+  GroupSearch search = result_ ? FindLateAgreement(tree_, pruned, *result_, *settings_)
+                               : FindAgreement(tree_, pruned, *settings_);
+  LogRefused(search);
+  if (!search.result.ok()) {
+    DeliverFailure(top, search.result.failure());
     return true;
   }
-  Result<Agreement> agreement = FindAgreement(tree_, pruned, *settings_);
-  if (!agreement.ok()) {
-    DeliverFailure(top, agreement.failure());
-    return true;
+  Agreement agreement = std::move(search.result).value();
+  if (!result_) {
+    StartAllocation(std::move(agreement));
+    return false;
   }
-  StartAllocation(std::move(agreement).value());
-  return false;
+  // LATE-3
+  LogStep(
+      [&] { return Describe(tree_.Get(top)) + " and who is below it get the buffers there are"; });
+  DeliverSuccess(agreement.visible);
+  return true;
+}
+
+void Collection::State::LogRefused(const GroupSearch& search) {
+  const bool fails = !search.result.ok();
+  // The only choice there is needs no line of its own: DeliverFailure tells of it.
+  if (fails ? search.refused.size() < 2 : !verbose_) return;
+  for (size_t i = 0; i < search.refused.size(); ++i) {
+    const auto& [choice, why] = search.refused[i];
+    Log(fails ? Level::kError : Level::kInfo,
+        "combination " + std::to_string(i) + " of group children, " + choice +
+            ", does not work, rule " + why.rule + ", field \"" + why.field + "\": " + why.message +
+            Culprits(why));
+  }
 }
 
 void Collection::State::AnswerWaits(Node& node, const Failure& failure) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What clients may say to a node and when: the tables of server-behaviour.md 2.4, 2.5 and 2.7.
+// Groups, also the making of one, are in collection_groups.cc.
 //
 // Every handler reads like a row there: find the node, hold the message against the rules in their
 // order (the first broken one decides), answer, do it. A broken rule fails the sender's domain.
@@ -12,24 +13,6 @@
 #include "core/failure_domain.h"
 
 namespace sysmem::core {
-namespace {
-
-constexpr char kWasReleased[] = "was released; only closing it is left";
-constexpr char kMissing[] = "is required and missing";
-constexpr char kForTokens[] = "does not take this message, only a token does";
-constexpr char kForCollections[] = "does not take this message, only a collection does";
-
-// A child's number is chosen by the daemon; what the client lacks is the request for the child.
-bool AnyUnusable(const std::vector<NodeId>& children, const NodeTree& tree) {
-  std::vector<NodeId> sorted = children;
-  std::sort(sorted.begin(), sorted.end());
-  const bool twice = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
-  return twice || std::any_of(sorted.begin(), sorted.end(),
-                              [&tree](NodeId id) { return id == 0 || tree.Find(id) != nullptr; });
-}
-
-}  // namespace
-
 Node* Collection::State::Reachable(NodeId id, CallId call) {
   Node* node = tree_.Find(id);
   if (node != nullptr && node->connected) return node;
@@ -46,6 +29,14 @@ bool Collection::State::Obeys(const Node& node, CallId call, std::initializer_li
          Refused(Error::kProtocolDeviation, broken->rule, broken->field,
                  subject + " " + broken->message));
   return false;
+}
+
+bool Collection::State::AnyUnusable(const std::vector<NodeId>& children) const {
+  std::vector<NodeId> sorted = children;
+  std::sort(sorted.begin(), sorted.end());
+  const bool twice = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
+  return twice || std::any_of(sorted.begin(), sorted.end(),
+                              [this](NodeId id) { return id == 0 || tree_.Find(id) != nullptr; });
 }
 
 bool Collection::State::HasRoomFor(size_t children, const Node& node, CallId call) {
@@ -67,9 +58,12 @@ void Collection::State::Refuse(const Node& node, CallId call, Failure why) {
   FailSubtree(FailureDomainOf(tree_, node.id), why, Level::kInfo);
 }
 
-void Collection::State::AddToken(const Node& parent, NodeId child, uint32_t rights_mask) {
-  const Node& node = tree_.AddChild(parent.id, child, rights_mask);
+Node& Collection::State::AddChild(const Node& parent, NodeId child, NodeKind kind,
+                                  uint32_t rights_mask) {
+  Node& node = tree_.AddChild(parent.id, child, rights_mask);
+  node.kind = kind;
   LogStep([&] { return Describe(node) + " was made from node " + std::to_string(parent.id); });
+  return node;
 }
 
 // --- Tokens (2.5)
@@ -80,7 +74,7 @@ void Collection::State::On(const event::Duplicate& e) {
   if (!Obeys(*node, e.call,
              {{node->kind != NodeKind::kToken, "2.4", "", kForTokens},
               {!e.rights_mask, "2.5", "rights_attenuation_mask", kMissing},
-              {AnyUnusable({e.child}, tree_), "2.5", "token_handle", kMissing},
+              {AnyUnusable({e.child}), "2.5", "token_handle", kMissing},
               {node->released, "2.5", "", kWasReleased}})) {
     return;
   }
@@ -91,7 +85,7 @@ void Collection::State::On(const event::Duplicate& e) {
                           " duplicates with the deprecated rights mask 0, which is "
                           "taken as \"same rights\"");
   }
-  AddToken(*node, e.child, *e.rights_mask == 0 ? kSameRights : *e.rights_mask);
+  AddChild(*node, e.child, NodeKind::kToken, *e.rights_mask == 0 ? kSameRights : *e.rights_mask);
 }
 
 void Collection::State::On(const event::DuplicateSync& e) {
@@ -99,7 +93,7 @@ void Collection::State::On(const event::DuplicateSync& e) {
   if (node == nullptr) return;
   const std::vector<uint32_t> masks = e.rights_masks.value_or(std::vector<uint32_t>{});
   const bool any_zero = std::find(masks.begin(), masks.end(), 0u) != masks.end();
-  const bool unusable = masks.size() != e.children.size() || AnyUnusable(e.children, tree_);
+  const bool unusable = masks.size() != e.children.size() || AnyUnusable(e.children);
   if (!Obeys(*node, e.call,
              {{node->kind != NodeKind::kToken, "2.4", "", kForTokens},
               {node->released, "2.5", "", kWasReleased},
@@ -110,7 +104,9 @@ void Collection::State::On(const event::DuplicateSync& e) {
   }
   if (!HasRoomFor(masks.size(), *node, e.call)) return;
   Answer(e.call, Nothing{});
-  for (size_t i = 0; i < masks.size(); ++i) AddToken(*node, e.children[i], masks[i]);
+  for (size_t i = 0; i < masks.size(); ++i) {
+    AddChild(*node, e.children[i], NodeKind::kToken, masks[i]);
+  }
 }
 
 void Collection::State::On(const event::Bind& e) {
@@ -194,7 +190,7 @@ void Collection::State::On(const event::AttachToken& e) {
   if (!Obeys(*node, e.call,
              {{node->kind != NodeKind::kCollection, "2.4", "", kForCollections},
               {!e.rights_mask, "2.7", "rights_attenuation_mask", kMissing},
-              {AnyUnusable({e.child}, tree_), "2.7", "token_handle", kMissing},
+              {AnyUnusable({e.child}), "2.7", "token_handle", kMissing},
               {node->released, "2.7", "", kWasReleased},
               {e.rights_mask == 0u, "2.7", "rights_attenuation_mask", "must not be 0"},
               {node->weak, "WEAK-6", "", "is weak and cannot bring others in"}})) {
@@ -220,7 +216,12 @@ void Collection::State::On(const event::Sync& e) {
 void Collection::State::On(const event::Release& e) {
   Node* node = Reachable(e.node, e.call);
   if (node == nullptr) return;
-  if (!Obeys(*node, e.call, {{node->released, "2.4", "", "was released before"}})) return;
+  const bool undecided = node->kind == NodeKind::kGroup && !node->all_children_present;
+  if (!Obeys(*node, e.call,
+             {{undecided, "2.4", "", "must have all children present before it is released"},
+              {node->released, "2.4", "", "was released before"}})) {
+    return;
+  }
   Answer(e.call, Nothing{});
   node->released = true;
 }

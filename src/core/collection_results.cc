@@ -6,25 +6,6 @@
 #include "core/describe.h"
 
 namespace sysmem::core {
-namespace {
-
-// A tree may hold thousands of participants with long names.
-constexpr size_t kCulpritBytesInLog = 4096;
-
-std::string Culprits(const Failure& why) {
-  std::string text;
-  for (const ParticipantValue& one : why.participants) {
-    text += "; node " + std::to_string(one.node) + " \"";
-    text += CutUtf8(one.name, kNameBytesInText);
-    text += "\"";
-    if (!one.value.empty()) text += ": " + one.value;
-    if (text.size() > kCulpritBytesInLog) break;
-  }
-  return text;
-}
-
-}  // namespace
-
 void Collection::State::StartAllocation(Agreement agreement) {
   under_way_ = Allocation{++last_attempt_, std::move(agreement)};
   const Plan& plan = under_way_->agreement.plan;
@@ -58,6 +39,7 @@ void Collection::State::DeliverSuccess(const std::vector<NodeId>& visible) {
     node->allocated = true;
     for (CallId call : std::exchange(node->waits, {})) Answer(call, GrantFor(*node));
   }
+  DropUnchosen(visible);
 }
 
 void Collection::State::DeliverFailure(NodeId top, const Failure& why) {

@@ -15,8 +15,9 @@
 // AllocationFinished messages go on as in kWaiting, but no second attempt is started.
 //
 // By file: collection.cc routes, closes nodes and makes attempts; collection_messages.cc holds what
-// clients may say and when; collection_results.cc hands out what was decided; snapshot.cc tells
-// people. The methods below stand in that order.
+// clients may say and when, collection_groups.cc what they may say to groups;
+// collection_results.cc hands out what was decided; snapshot.cc tells people. The methods below
+// stand in that order.
 //
 // Every effect of an event is appended to effects_, in the order in which it must become visible.
 // An answer to a message is appended before whatever the message causes.
@@ -56,6 +57,13 @@ class Collection::State {
     const char* field;    // of the message; "" if the message as a whole is wrong
     const char* message;  // goes on after the field, or after "the node"
   };
+  // What rules say most.
+  static constexpr char kWasReleased[] = "was released; only closing it is left";
+  static constexpr char kMissing[] = "is required and missing";
+  static constexpr char kForTokens[] = "does not take this message, only a token does";
+  static constexpr char kForCollections[] = "does not take this message, only a collection does";
+  static constexpr char kForGroups[] = "does not take this message, only a group does";
+
   struct Name {
     std::string text;
     uint32_t priority = 0;
@@ -86,6 +94,8 @@ class Collection::State {
   void Attempt();
   // One eligible sub-tree's turn. True if the tree changed by it, so that others may be eligible.
   bool AttemptSubtree(NodeId top);
+  // GRP-9.
+  void LogRefused(const GroupSearch& search);
 
   // --- collection_messages.cc: what clients may say, and what it does.
   void On(const event::Duplicate& e);
@@ -110,15 +120,27 @@ class Collection::State {
   // True if no rule of the table is broken; otherwise the first one that is decides, and the
   // message is refused. `node` may be gone then.
   bool Obeys(const Node& node, CallId call, std::initializer_list<Rule> rules);
+  // Whether one of these cannot become a new node. A child's number is chosen by the daemon; what
+  // the client lacks is the request for the child.
+  bool AnyUnusable(const std::vector<NodeId>& children) const;
   bool HasRoomFor(size_t children, const Node& node, CallId call);
   // FAIL-5: answers the message with `why` and fails its sender's domain.
   void Refuse(const Node& node, CallId call, Failure why);
-  void AddToken(const Node& parent, NodeId child, uint32_t rights_mask);
+  Node& AddChild(const Node& parent, NodeId child, NodeKind kind, uint32_t rights_mask);
+
+  // --- collection_groups.cc: what clients may say to groups and about them.
+  void On(const event::CreateTokenGroup& e);
+  void On(const event::CreateChild& e);
+  void On(const event::CreateChildrenSync& e);
+  void On(const event::AllChildrenPresent& e);
+
+  // DEL-2: ends the alternatives that did not come into sight.
+  void DropUnchosen(const std::vector<NodeId>& visible);
 
   // --- collection_results.cc: what was decided.
   void On(const event::AllocationFinished& e);
   void StartAllocation(Agreement agreement);
-  // DEL-1, DEL-4: these nodes are allocated now; who waited is told.
+  // DEL-1, DEL-4: these nodes are allocated now; who waited is told. Then DEL-2.
   void DeliverSuccess(const std::vector<NodeId>& visible);
   // DEL-3, DEL-5: who waits below `top` is told the error, then all of it is closed.
   void DeliverFailure(NodeId top, const Failure& why);

@@ -9,6 +9,9 @@
 namespace sysmem::core {
 namespace {
 
+// A tree may hold thousands of participants with long names.
+constexpr size_t kCulpritBytes = 4096;
+
 // Collects "name value" pairs, separated by commas.
 class FieldList {
  public:
@@ -69,6 +72,18 @@ std::string Describe(const Constraints& constraints) {
     fields.Add("image formats", std::optional(constraints.image_formats.size()));
   }
   return std::move(fields).Take();
+}
+
+std::string Culprits(const Failure& why) {
+  std::string text;
+  for (const ParticipantValue& one : why.participants) {
+    text += "; node " + std::to_string(one.node) + " \"";
+    text += CutUtf8(one.name, kNameBytesInText);
+    text += "\"";
+    if (!one.value.empty()) text += ": " + one.value;
+    if (text.size() > kCulpritBytes) break;
+  }
+  return text;
 }
 
 std::string Describe(const Plan& plan) {

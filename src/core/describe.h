@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/constraints.h"
+#include "core/failure.h"
 #include "core/node_tree.h"
 #include "core/plan.h"
 
@@ -21,6 +22,10 @@ std::string Describe(const Node& node);
 
 // `usage cpu 0x3, camping 2, min_size_bytes 4096, image formats 1`: the fields that are set.
 std::string Describe(const Constraints& constraints);
+
+// `; node 3 "camera": 64; node 5 "display": 128`: whom a failure names, cut where it gets long.
+// Empty if it names nobody.
+std::string Culprits(const Failure& why);
 
 // `3 buffers of 65536 bytes from heap fuchsia.sysmem.heap.HEAP_TYPE.SYSTEM_RAM 0`
 std::string Describe(const Plan& plan);

@@ -62,6 +62,40 @@ struct DuplicateSync {
   bool operator==(const DuplicateSync&) const = default;
 };
 
+// Token.CreateBufferCollectionTokenGroup (2.5): a group as child of the token.
+struct CreateTokenGroup {
+  CallId call = 0;
+  NodeId node = 0;
+  NodeId child = 0;
+  bool operator==(const CreateTokenGroup&) const = default;
+};
+
+// Group.CreateChild (2.6): one more alternative. No mask is the same as "same rights".
+struct CreateChild {
+  CallId call = 0;
+  NodeId node = 0;
+  NodeId child = 0;
+  std::optional<uint32_t> rights_mask;
+  bool operator==(const CreateChild&) const = default;
+};
+
+// Group.CreateChildrenSync (2.6): one child per mask, in order.
+// REQUIRES: children.size() == rights_masks.size() when rights_masks is set.
+struct CreateChildrenSync {
+  CallId call = 0;
+  NodeId node = 0;
+  std::vector<NodeId> children;
+  std::optional<std::vector<uint32_t>> rights_masks;
+  bool operator==(const CreateChildrenSync&) const = default;
+};
+
+// Group.AllChildrenPresent (2.6): the group has all its alternatives.
+struct AllChildrenPresent {
+  CallId call = 0;
+  NodeId node = 0;
+  bool operator==(const AllChildrenPresent&) const = default;
+};
+
 // Allocator.BindSharedCollection: the token becomes a collection in its place (CONV-2).
 struct Bind {
   CallId call = 0;
@@ -196,8 +230,9 @@ struct Tick {
 }  // namespace event
 
 using Event =
-    std::variant<event::CreateRoot, event::Duplicate, event::DuplicateSync, event::Bind,
-                 event::SetConstraints, event::Wait, event::CancelWait, event::Check,
+    std::variant<event::CreateRoot, event::Duplicate, event::DuplicateSync, event::CreateTokenGroup,
+                 event::CreateChild, event::CreateChildrenSync, event::AllChildrenPresent,
+                 event::Bind, event::SetConstraints, event::Wait, event::CancelWait, event::Check,
                  event::AttachToken, event::Sync, event::Release, event::SetName,
                  event::SetDebugClientInfo, event::SetDebugTimeoutLogDeadline,
                  event::SetVerboseLogging, event::GetBufferCollectionId, event::BadMessage,

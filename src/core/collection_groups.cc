@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Groups: the tables of server-behaviour.md 2.5 and 2.6 as far as they are about them, and what
+// becomes of the children that were not chosen (3.6). How they are chosen is group_choice.h.
+#include <algorithm>
+#include <unordered_set>
+
+#include "core/collection_state.h"
+#include "core/describe.h"
+
+namespace sysmem::core {
+namespace {
+
+constexpr char kIsComplete[] = "has all children present; no more can be made";
+
+}  // namespace
+
+void Collection::State::On(const event::CreateTokenGroup& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{node->kind != NodeKind::kToken, "2.4", "", kForTokens},
+              {AnyUnusable({e.child}), "2.5", "group_handle", kMissing},
+              {node->released, "2.5", "", kWasReleased}})) {
+    return;
+  }
+  if (!HasRoomFor(1, *node, e.call)) return;
+  Answer(e.call, Nothing{});
+  AddChild(*node, e.child, NodeKind::kGroup, kSameRights);
+}
+
+void Collection::State::On(const event::CreateChild& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{node->kind != NodeKind::kGroup, "2.4", "", kForGroups},
+              {AnyUnusable({e.child}), "2.6", "token_handle", kMissing},
+              {node->released, "2.6", "", kWasReleased},
+              {node->all_children_present, "2.6", "", kIsComplete},
+              {e.rights_mask == 0u, "2.6", "rights_attenuation_mask", "must not be 0"}})) {
+    return;
+  }
+  if (!HasRoomFor(1, *node, e.call)) return;
+  Answer(e.call, Nothing{});
+  AddChild(*node, e.child, NodeKind::kToken, e.rights_mask.value_or(kSameRights));
+}
+
+void Collection::State::On(const event::CreateChildrenSync& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  const std::vector<uint32_t> masks = e.rights_masks.value_or(std::vector<uint32_t>{});
+  const bool any_zero = std::find(masks.begin(), masks.end(), 0u) != masks.end();
+  const bool unusable = masks.size() != e.children.size() || AnyUnusable(e.children);
+  if (!Obeys(*node, e.call,
+             {{node->kind != NodeKind::kGroup, "2.4", "", kForGroups},
+              {node->released, "2.6", "", kWasReleased},
+              {node->all_children_present, "2.6", "", kIsComplete},
+              {!e.rights_masks, "2.6", "rights_attenuation_masks", kMissing},
+              {any_zero, "2.6", "rights_attenuation_masks", "must not hold 0"},
+              {unusable, "2.6", "token_handles", "must be one new token for each mask"}})) {
+    return;
+  }
+  if (!HasRoomFor(masks.size(), *node, e.call)) return;
+  Answer(e.call, Nothing{});
+  for (size_t i = 0; i < masks.size(); ++i) {
+    AddChild(*node, e.children[i], NodeKind::kToken, masks[i]);
+  }
+}
+
+void Collection::State::On(const event::AllChildrenPresent& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{node->kind != NodeKind::kGroup, "2.4", "", kForGroups},
+              {node->released, "2.6", "", kWasReleased},
+              {node->all_children_present, "2.6", "", "had all children present before"},
+              {node->children.empty(), "2.6", "", "has no child to choose"}})) {
+    return;
+  }
+  Answer(e.call, Nothing{});
+  node->all_children_present = true;
+  LogStep([&] { return Describe(*node) + " has all its children"; });
+  Attempt();
+}
+
+// What is below an unchosen child goes with it, attached sub-trees included. From the back, as
+// everything that fails together.
+void Collection::State::DropUnchosen(const std::vector<NodeId>& visible) {
+  const std::unordered_set<NodeId> chosen(visible.begin(), visible.end());
+  for (auto id = visible.rbegin(); id != visible.rend(); ++id) {
+    const Node* group = tree_.Find(*id);
+    if (group == nullptr || group->kind != NodeKind::kGroup) continue;
+    const std::vector<NodeId> children = group->children;
+    for (auto child = children.rbegin(); child != children.rend(); ++child) {
+      if (chosen.count(*child)) continue;
+      Failure unchosen = Closed(Describe(*group) + " chose another child");
+      unchosen.rule = "DEL-2";
+      FailSubtree(*child, unchosen, Level::kInfo);
+    }
+  }
+}
+
+}  // namespace sysmem::core
