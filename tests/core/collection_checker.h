@@ -27,6 +27,8 @@ struct Tally {
   uint64_t late_grants = 0;  // to participants that were attached
   uint64_t late_conflicts = 0;
   uint64_t domains_fallen = 0;  // attached ones, alone
+  uint64_t unchosen = 0;        // clients below a child that its group did not choose
+  uint64_t second_choices = 0;  // groups whose first child was not chosen
   uint64_t lives = 0;
 };
 
@@ -43,6 +45,7 @@ class Checker {
 
   void Saw(const Effects& effects, const Collection& collection) {
     fallen_now_.clear();
+    lost_now_.clear();
     ends_now_ = false;
     const bool was_over = finished_;
     for (size_t i = 0; i < effects.size(); ++i) {
@@ -70,7 +73,7 @@ class Checker {
       if constexpr (requires { e.node; }) addressee_[e.call] = e.node;
     }
     if constexpr (std::is_same_v<E, event::Close>) {
-      const NodeSnapshot* node = Before(e.node);
+      const NodeSnapshot* node = Find(e.node);
       if (node != nullptr && node->connected && !node->released) guilty_ = e.node;
     }
     if constexpr (std::is_same_v<E, event::CreateRoot>) births_[e.call] = {{0, e.node}};
@@ -79,7 +82,12 @@ class Checker {
       births_[e.call] = {{e.node, e.child}};
       attached_by_[e.call] = e.child;
     }
-    if constexpr (std::is_same_v<E, event::DuplicateSync>) {
+    if constexpr (std::is_same_v<E, event::CreateTokenGroup> ||
+                  std::is_same_v<E, event::CreateChild>) {
+      births_[e.call] = {{e.node, e.child}};
+    }
+    if constexpr (std::is_same_v<E, event::DuplicateSync> ||
+                  std::is_same_v<E, event::CreateChildrenSync>) {
       for (NodeId child : e.children) births_[e.call].emplace_back(e.node, child);
     }
     if constexpr (std::is_same_v<E, event::Wait>) {
@@ -106,7 +114,10 @@ class Checker {
     waits_.erase(e.call);
     const Failure* failure = std::get_if<Failure>(&e.result);
     if (failure == nullptr) {
-      for (const auto& [parent, child] : births_[e.call]) parents_[child] = parent;
+      for (const auto& [parent, child] : births_[e.call]) {
+        parents_[child] = parent;
+        first_children_.emplace(parent, child);
+      }
       const auto attached = attached_by_.find(e.call);
       if (attached != attached_by_.end()) attached_.insert(attached->second);
     } else {
@@ -132,9 +143,10 @@ class Checker {
 
   void Check(const effect::NodeClosed& e) {
     // A node whose client is gone may go by itself; any other takes its domain along.
-    const NodeSnapshot* before = Before(e.node);
+    const NodeSnapshot* before = Find(e.node);
     if (before != nullptr && before->connected && !before->released) {
       fallen_now_.insert(DomainOf(e.node));
+      lost_now_.insert(e.node);
       CheckThatItMayFall(*before);
     }
     EXPECT_TRUE(parents_.count(e.node)) << "closed a node that never was: " << e.node;
@@ -161,7 +173,25 @@ class Checker {
     tally_->domains_fallen += node.id == top && attached_.count(top);
   }
 
-  const NodeSnapshot* Before(NodeId id) const {
+  // All of it, or the alternatives that were not chosen when it got its buffers (DEL-2).
+  void CheckThatItFell(NodeId top) {
+    if (closed_.count(top)) return;
+    EXPECT_FALSE(guilty_) << "half a domain fell";
+    const NodeSnapshot* now = Find(top);
+    ASSERT_TRUE(now != nullptr && now->allocated) << "half a domain fell";
+    for (NodeId node : lost_now_) {
+      if (DomainOf(node) != top) continue;
+      NodeId highest = node;
+      while (closed_.count(parents_.at(highest))) highest = parents_.at(highest);
+      const NodeSnapshot* parent = Find(parents_.at(highest));
+      ASSERT_TRUE(parent != nullptr && parent->kind == NodeKind::kGroup && parent->allocated)
+          << "node " << node << " was nobody's alternative";
+      ++tally_->unchosen;
+      tally_->second_choices += first_children_.at(parent->id) == highest;
+    }
+  }
+
+  const NodeSnapshot* Find(NodeId id) const {
     for (const NodeSnapshot& node : now_.nodes) {
       if (node.id == id) return &node;
     }
@@ -206,7 +236,7 @@ class Checker {
     // Every call but a wait is answered by its own event.
     for (CallId call : unanswered_) EXPECT_TRUE(waits_.count(call)) << "call " << call;
     EXPECT_EQ(unanswered_.size(), waits_.size());
-    for (NodeId top : fallen_now_) EXPECT_TRUE(closed_.count(top)) << "half a domain fell";
+    for (NodeId top : fallen_now_) CheckThatItFell(top);
     const bool over = snapshot.nodes.empty() && (!parents_.empty() || ended_from_outside_);
     EXPECT_EQ(finished_, over);
     CheckWhatWasDecided(snapshot);
@@ -255,14 +285,19 @@ class Checker {
 
   void CheckWhoIsAllocated(const Snapshot& snapshot) {
     std::map<NodeId, bool> allocated;
-    std::set<NodeId> unready;  // domains
+    std::map<NodeId, size_t> chosen;  // by groups that are allocated
+    std::set<NodeId> unready;         // domains
     uint64_t camping = 0;
     for (const NodeSnapshot& node : snapshot.nodes) {
       const NodeId top = DomainOf(node.id);
       EXPECT_EQ(node.comes_later, top != snapshot.nodes.front().id);
       EXPECT_EQ(node.failure_mode == FailureMode::kDoNotPropagate, attached_.count(node.id) == 1);
       allocated[node.id] = node.allocated;
-      EXPECT_EQ(node.allocated, allocated.at(top)) << "without groups a domain is all or none";
+      EXPECT_EQ(node.allocated, allocated.at(top)) << "those who were not chosen are gone";
+      const NodeSnapshot* parent = Find(node.parent);
+      if (parent != nullptr && parent->kind == NodeKind::kGroup && parent->allocated) {
+        EXPECT_EQ(++chosen[parent->id], 1u) << "group " << parent->id << " chose two";
+      }
       if (!node.ready) unready.insert(top);
       if (node.allocated && node.constraints) {
         camping += node.constraints->min_buffer_count_for_camping.value_or(0);
@@ -290,6 +325,7 @@ class Checker {
   std::map<CallId, std::vector<std::pair<NodeId, NodeId>>>
       births_;                        // {parent, child} if it succeeds
   std::map<NodeId, NodeId> parents_;  // of every node that ever was
+  std::map<NodeId, NodeId> first_children_;
   std::map<CallId, NodeId> addressee_;
   std::map<CallId, NodeId> attached_by_;  // the child, if it succeeds
   std::set<NodeId> attached_;
@@ -302,6 +338,7 @@ class Checker {
   bool allocates_now_ = false;
   std::optional<NodeId> guilty_;  // whose client the event makes fail
   bool all_may_fall_ = false;
+  std::set<NodeId> lost_now_;    // closed while a client was there
   std::set<NodeId> fallen_now_;  // domains of which a connected node was closed
   bool ends_now_ = false;
   bool ended_from_outside_ = false;

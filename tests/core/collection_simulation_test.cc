@@ -32,8 +32,15 @@ class Fate {
     const NodeSnapshot& node = now.nodes[Below(now.nodes.size())];
     if (!node.connected) return event::Sync{Call(), node.id};
     if (node.released) return event::Close{Call(), node.id, "handle closed"};
-    return node.kind == NodeKind::kToken ? TokenStep(node, now.nodes.size())
-                                         : CollectionStep(node, checker);
+    switch (node.kind) {
+      case NodeKind::kToken:
+        return TokenStep(node, now.nodes.size());
+      case NodeKind::kCollection:
+        return CollectionStep(node, checker);
+      case NodeKind::kGroup:
+        return GroupStep(node, now);
+    }
+    return event::Sync{Call(), node.id};
   }
 
  private:
@@ -65,6 +72,9 @@ class Fate {
     if (choice < 3 && nodes < kNodesAtMost) {
       return event::Duplicate{Call(), node.id, NewNode(), Below(20) == 0 ? 0 : Mask()};
     }
+    if (choice < 5 && nodes < kNodesAtMost && Below(6) == 0) {
+      return event::CreateTokenGroup{Call(), node.id, NewNode()};
+    }
     if (choice == 3 && nodes < kNodesAtMost) {
       event::DuplicateSync e{Call(), node.id, {}, std::vector<uint32_t>{}};
       for (uint64_t i = Below(4); i > 0; --i) {
@@ -76,6 +86,26 @@ class Fate {
     if (choice < 8) return event::Bind{Call(), node.id, Name()};
     if (choice == 8) return event::Release{Call(), node.id};
     return Courtesy(node.id);
+  }
+
+  Event GroupStep(const NodeSnapshot& group, const Snapshot& now) {
+    size_t children = 0;
+    for (const NodeSnapshot& node : now.nodes) children += node.parent == group.id;
+    if (group.ready) {
+      if (Below(6) == 0) return event::Release{Call(), group.id};
+      return Courtesy(group.id);
+    }
+    const bool room = now.nodes.size() < kNodesAtMost;
+    if (room && children < 3 && Below(3) > 0) {
+      return event::CreateChild{Call(), group.id, NewNode(),
+                                Below(2) == 0 ? std::nullopt : std::optional(Mask())};
+    }
+    if (room && children == 0) {
+      return event::CreateChildrenSync{
+          Call(), group.id, {NewNode(), NewNode()}, std::vector<uint32_t>{Mask(), Mask()}};
+    }
+    if (children > 0 && Below(2) == 0) return event::AllChildrenPresent{Call(), group.id};
+    return Courtesy(group.id);
   }
 
   Event CollectionStep(const NodeSnapshot& node, const Checker& checker) {
@@ -117,7 +147,20 @@ class Fate {
 
   // A message that may be wrong in any way.
   Event Anything(NodeId node, const Checker& checker) {
-    switch (Below(20)) {
+    switch (Below(25)) {
+      case 20:
+        return event::CreateTokenGroup{Call(), node, Below(4) == 0 ? node : NewNode()};
+      case 21:
+        return event::CreateChild{Call(), node, Below(4) == 0 ? node : NewNode(), std::nullopt};
+      case 22:
+        return event::CreateChild{Call(), node, NewNode(), Below(2) * 4};
+      case 23:
+        return event::CreateChildrenSync{Call(),
+                                         node,
+                                         {NewNode(), NewNode()},
+                                         std::vector<uint32_t>{3, static_cast<uint32_t>(Below(2))}};
+      case 24:
+        return event::AllChildrenPresent{Call(), node};
       case 18:
         return event::AttachToken{Call(), node, Below(3) == 0 ? node : NewNode(), std::nullopt};
       case 19:
@@ -250,6 +293,8 @@ TEST(CollectionSimulation, KeepsItsPromisesAfterEveryRandomEvent) {
   EXPECT_GT(tally.late_grants, 1000u);
   EXPECT_GT(tally.late_conflicts, 100u);
   EXPECT_GT(tally.domains_fallen, 100u);
+  EXPECT_GT(tally.unchosen, 150u);
+  EXPECT_GT(tally.second_choices, 50u);
 }
 
 }  // namespace
