@@ -109,6 +109,17 @@ void Collection::State::On(const event::DuplicateSync& e) {
   }
 }
 
+// FAIL-2: raises the mode from its lowest value only, which on an attached token changes nothing.
+void Collection::State::On(const event::SetDispensable& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call, {{node->kind != NodeKind::kToken, "2.4", "", kForTokens}})) return;
+  Answer(e.call, Nothing{});
+  if (node->failure_mode != FailureMode::kPropagate) return;
+  node->failure_mode = FailureMode::kPropagateBeforeAllocation;
+  LogStep([&] { return Describe(*node) + " is dispensable once it is allocated"; });
+}
+
 void Collection::State::On(const event::Bind& e) {
   Node* node = Reachable(e.node, e.call);
   if (node == nullptr) return;
@@ -155,6 +166,7 @@ void Collection::State::On(const event::Wait& e) {
               {node->weak && !node->weak_ok, "2.7", "", "is weak and did not say SetWeakOk"}})) {
     return;
   }
+  node->has_waited = true;
   if (node->allocated) return Answer(e.call, GrantFor(*node));  // DEL-6
   if (e.call != 0) node->waits.push_back(e.call);
 }
@@ -271,6 +283,34 @@ void Collection::State::On(const event::SetVerboseLogging& e) {
   Answer(e.call, Nothing{});
   verbose_ = true;
   LogStep([&] { return Describe(*node) + " asked for verbose logging"; });
+}
+
+void Collection::State::On(const event::SetWeak& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{node->released, "2.4", "", kWasReleased},
+              {IsReady(*node), "2.4", "", "is ready for allocation, too late to become weak"}})) {
+    return;
+  }
+  Answer(e.call, Nothing{});
+  node->weak = true;
+  node->weak_ok = true;
+  strength_changed_ = true;
+  LogStep([&] { return Describe(*node) + " became weak"; });
+}
+
+void Collection::State::On(const event::SetWeakOk& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{node->has_waited, "2.4", "", "has waited for its buffers before"},
+              {node->released, "2.4", "", kWasReleased}})) {
+    return;
+  }
+  Answer(e.call, Nothing{});
+  node->weak_ok = true;
+  if (e.for_child_nodes_also.value_or(false)) node->weak_ok_for_children = true;
 }
 
 void Collection::State::On(const event::GetBufferCollectionId& e) {

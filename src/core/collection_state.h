@@ -100,6 +100,7 @@ class Collection::State {
   // --- collection_messages.cc: what clients may say, and what it does.
   void On(const event::Duplicate& e);
   void On(const event::DuplicateSync& e);
+  void On(const event::SetDispensable& e);
   void On(const event::Bind& e);
   void On(const event::SetConstraints& e);
   void On(const event::Wait& e);
@@ -112,6 +113,8 @@ class Collection::State {
   void On(const event::SetDebugClientInfo& e);
   void On(const event::SetDebugTimeoutLogDeadline& e);
   void On(const event::SetVerboseLogging& e);
+  void On(const event::SetWeak& e);
+  void On(const event::SetWeakOk& e);
   void On(const event::GetBufferCollectionId& e);
   void On(const event::BadMessage& e);
 

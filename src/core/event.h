@@ -70,6 +70,14 @@ struct CreateTokenGroup {
   bool operator==(const CreateTokenGroup&) const = default;
 };
 
+// Token.SetDispensable (2.5): once allocated, the node may fail without its parent (FAIL-2). The
+// only message that is taken after Release, too.
+struct SetDispensable {
+  CallId call = 0;
+  NodeId node = 0;
+  bool operator==(const SetDispensable&) const = default;
+};
+
 // Group.CreateChild (2.6): one more alternative. No mask is the same as "same rights".
 struct CreateChild {
   CallId call = 0;
@@ -183,6 +191,21 @@ struct SetVerboseLogging {
   bool operator==(const SetVerboseLogging&) const = default;
 };
 
+// The node, and children made later, keep no buffer alive (WEAK-1).
+struct SetWeak {
+  CallId call = 0;
+  NodeId node = 0;
+  bool operator==(const SetWeak&) const = default;
+};
+
+// The client knows what it means that its buffers are weak (WEAK-2).
+struct SetWeakOk {
+  CallId call = 0;
+  NodeId node = 0;
+  std::optional<bool> for_child_nodes_also;  // unset = false
+  bool operator==(const SetWeakOk&) const = default;
+};
+
 struct GetBufferCollectionId {
   CallId call = 0;
   NodeId node = 0;
@@ -231,11 +254,12 @@ struct Tick {
 
 using Event =
     std::variant<event::CreateRoot, event::Duplicate, event::DuplicateSync, event::CreateTokenGroup,
-                 event::CreateChild, event::CreateChildrenSync, event::AllChildrenPresent,
-                 event::Bind, event::SetConstraints, event::Wait, event::CancelWait, event::Check,
-                 event::AttachToken, event::Sync, event::Release, event::SetName,
-                 event::SetDebugClientInfo, event::SetDebugTimeoutLogDeadline,
-                 event::SetVerboseLogging, event::GetBufferCollectionId, event::BadMessage,
-                 event::Close, event::AllocationFinished, event::FailRoot, event::Tick>;
+                 event::SetDispensable, event::CreateChild, event::CreateChildrenSync,
+                 event::AllChildrenPresent, event::Bind, event::SetConstraints, event::Wait,
+                 event::CancelWait, event::Check, event::AttachToken, event::Sync, event::Release,
+                 event::SetName, event::SetDebugClientInfo, event::SetDebugTimeoutLogDeadline,
+                 event::SetVerboseLogging, event::SetWeak, event::SetWeakOk,
+                 event::GetBufferCollectionId, event::BadMessage, event::Close,
+                 event::AllocationFinished, event::FailRoot, event::Tick>;
 
 }  // namespace sysmem::core

@@ -55,6 +55,7 @@ struct Node {
   // Collections.
   bool constraints_set = false;
   std::optional<Constraints> constraints;  // as sent; unset is the same as an empty table
+  bool has_waited = false;                 // a wait was accepted, pending or not
   std::vector<CallId> waits;               // not answered yet, oldest first
 
   // Groups.

@@ -48,6 +48,8 @@ NodeSnapshot Collection::State::TakeNodeSnapshot(const Node& node) const {
           .ready = IsReady(node),
           .allocated = node.allocated,
           .failure_mode = node.failure_mode,
+          .weak = node.weak,
+          .weak_ok = node.weak_ok,
           .debug = node.debug,
           .rights_mask = node.rights_mask,
           .constraints_set = node.constraints_set,

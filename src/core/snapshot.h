@@ -31,6 +31,8 @@ struct NodeSnapshot {
   FailureMode failure_mode = FailureMode::kPropagate;
   // It or a node above it is attached: allocated after the others, who do not wait for it.
   bool comes_later = false;
+  bool weak = false;     // keeps no buffer alive; so do orphans (CONV-6)
+  bool weak_ok = false;  // its client knows what that means (WEAK-2)
   DebugInfo debug;
   uint32_t rights_mask = UINT32_MAX;
   bool constraints_set = false;

@@ -26,9 +26,12 @@ struct Tally {
   uint64_t normal_ends = 0;
   uint64_t late_grants = 0;  // to participants that were attached
   uint64_t late_conflicts = 0;
-  uint64_t domains_fallen = 0;  // attached ones, alone
-  uint64_t unchosen = 0;        // clients below a child that its group did not choose
-  uint64_t second_choices = 0;  // groups whose first child was not chosen
+  uint64_t domains_fallen = 0;     // attached ones, alone
+  uint64_t unchosen = 0;           // clients below a child that its group did not choose
+  uint64_t expendable_fallen = 0;  // dispensable ones, alone
+  uint64_t weak_ends = 0;          // before allocation, for want of strong nodes
+  uint64_t weak_drops = 0;         // of the buffers, while weak nodes stayed
+  uint64_t second_choices = 0;     // groups whose first child was not chosen
   uint64_t lives = 0;
 };
 
@@ -48,6 +51,12 @@ class Checker {
     lost_now_.clear();
     ends_now_ = false;
     const bool was_over = finished_;
+    const std::optional<Failure> end = collection.TakeSnapshot().failure;
+    if (!now_.failure && end && end->rule == "WEAK-3") {
+      EXPECT_FALSE(allocated_ || under_way_) << "too late to fail for want of strong nodes";
+      all_may_fall_ = true;
+      ++tally_->weak_ends;
+    }
     for (size_t i = 0; i < effects.size(); ++i) {
       std::visit([this](const auto& e) { Check(e); }, effects[i]);
       EXPECT_TRUE(!was_over || std::holds_alternative<effect::Answer>(effects[i]))
@@ -86,6 +95,7 @@ class Checker {
                   std::is_same_v<E, event::CreateChild>) {
       births_[e.call] = {{e.node, e.child}};
     }
+    if constexpr (std::is_same_v<E, event::SetDispensable>) expendable_by_[e.call] = e.node;
     if constexpr (std::is_same_v<E, event::DuplicateSync> ||
                   std::is_same_v<E, event::CreateChildrenSync>) {
       for (NodeId child : e.children) births_[e.call].emplace_back(e.node, child);
@@ -103,7 +113,8 @@ class Checker {
         return;
       }
       under_way_.reset();
-      has_buffers_ = !e.failure;
+      allocated_ = !e.failure;
+      has_buffers_ = allocated_;
       all_may_fall_ = e.failure.has_value();
       if (e.failure) ++tally_->heap_refusals;
     }
@@ -120,13 +131,15 @@ class Checker {
       }
       const auto attached = attached_by_.find(e.call);
       if (attached != attached_by_.end()) attached_.insert(attached->second);
+      const auto expendable = expendable_by_.find(e.call);
+      if (expendable != expendable_by_.end()) expendable_.insert(expendable->second);
     } else {
       if (failure->outcome == Outcome::kRefused && failure->rule != "TREE-1") {
         guilty_ = addressee_.at(e.call);
         fallen_now_.insert(DomainOf(*guilty_));
       }
       tally_->late_conflicts += failure->error == Error::kConstraintsIntersectionEmpty &&
-                                has_buffers_ && failure->outcome == Outcome::kError;
+                                allocated_ && failure->outcome == Outcome::kError;
       tally_->refusals += failure->outcome == Outcome::kRefused;
       tally_->cancelled += failure->outcome == Outcome::kCancelled;
       tally_->conflicts += failure->outcome == Outcome::kError &&
@@ -134,8 +147,8 @@ class Checker {
     }
     if (const Grant* grant = std::get_if<Grant>(&e.result)) {
       ++tally_->grants;
-      tally_->late_grants += attached_.count(DomainOf(addressee_.at(e.call)));
-      EXPECT_TRUE(has_buffers_) << "a grant without buffers";
+      tally_->late_grants += attached_.count(AttachedTop(addressee_.at(e.call)));
+      EXPECT_TRUE(allocated_) << "a grant without buffers";
       if (!granted_) granted_ = grant->plan;
       EXPECT_EQ(grant->plan, *granted_) << "RES-7";
     }
@@ -146,7 +159,7 @@ class Checker {
     const NodeSnapshot* before = Find(e.node);
     if (before != nullptr && before->connected && !before->released) {
       fallen_now_.insert(DomainOf(e.node));
-      lost_now_.insert(e.node);
+      lost_now_[e.node] = DomainOf(e.node);
       CheckThatItMayFall(*before);
     }
     EXPECT_TRUE(parents_.count(e.node)) << "closed a node that never was: " << e.node;
@@ -171,6 +184,7 @@ class Checker {
     while (above != top && above != 0) above = parents_.at(above);
     EXPECT_EQ(above, top) << "node " << node.id << " is not below the domain of " << *guilty_;
     tally_->domains_fallen += node.id == top && attached_.count(top);
+    tally_->expendable_fallen += node.id == top && expendable_.count(top) && parents_.at(top) != 0;
   }
 
   // All of it, or the alternatives that were not chosen when it got its buffers (DEL-2).
@@ -179,8 +193,8 @@ class Checker {
     EXPECT_FALSE(guilty_) << "half a domain fell";
     const NodeSnapshot* now = Find(top);
     ASSERT_TRUE(now != nullptr && now->allocated) << "half a domain fell";
-    for (NodeId node : lost_now_) {
-      if (DomainOf(node) != top) continue;
+    for (const auto& [node, its_top] : lost_now_) {
+      if (its_top != top) continue;
       NodeId highest = node;
       while (closed_.count(parents_.at(highest))) highest = parents_.at(highest);
       const NodeSnapshot* parent = Find(parents_.at(highest));
@@ -198,15 +212,23 @@ class Checker {
     return nullptr;
   }
 
-  // FAIL-1 without dispensable nodes: up to the next attached one, or the root.
-  NodeId DomainOf(NodeId node) const {
+  // ATT-3: up to the next attached node, or the root.
+  NodeId AttachedTop(NodeId node) const {
     while (!attached_.count(node) && parents_.at(node) != 0) node = parents_.at(node);
+    return node;
+  }
+  // FAIL-1: what falls with `node`, by the state before the event.
+  NodeId DomainOf(NodeId node) const {
+    for (; !attached_.count(node) && parents_.at(node) != 0; node = parents_.at(node)) {
+      const NodeSnapshot* before = Find(node);
+      if (expendable_.count(node) && before != nullptr && before->allocated) break;
+    }
     return node;
   }
 
   void Check(const effect::Allocate& e) {
     EXPECT_FALSE(under_way_) << "two attempts at once";
-    EXPECT_FALSE(has_buffers_) << "buffers exist already";
+    EXPECT_FALSE(allocated_) << "buffers exist already";
     EXPECT_EQ(e.attempt, ++last_attempt_);
     under_way_ = e.attempt;
     allocates_now_ = true;
@@ -214,7 +236,6 @@ class Checker {
 
   void Check(const effect::DropBuffers&) {
     EXPECT_TRUE(under_way_ || has_buffers_) << "nothing to drop";
-    dropped_while_allocated_ = has_buffers_;
     under_way_.reset();
     has_buffers_ = false;
   }
@@ -240,6 +261,23 @@ class Checker {
     const bool over = snapshot.nodes.empty() && (!parents_.empty() || ended_from_outside_);
     EXPECT_EQ(finished_, over);
     CheckWhatWasDecided(snapshot);
+    CheckStrength(snapshot);
+  }
+
+  // WEAK-3.
+  void CheckStrength(const Snapshot& snapshot) {
+    if (snapshot.nodes.empty()) return;
+    size_t strong = 0;
+    for (const NodeSnapshot& node : snapshot.nodes) {
+      strong += !node.weak;
+      EXPECT_TRUE(node.weak || node.connected) << "a strong orphan (CONV-6)";
+    }
+    if (under_way_) return;
+    EXPECT_TRUE(allocated_ || strong > 0) << "only weak nodes, and nothing was allocated";
+    if (!allocated_) return;
+    EXPECT_EQ(has_buffers_, strong > 0);
+    tally_->weak_drops += had_buffers_ && !has_buffers_;
+    had_buffers_ = has_buffers_;
   }
 
   void CheckNodes(const Snapshot& snapshot, const Collection& collection) {
@@ -266,13 +304,13 @@ class Checker {
   void CheckWhatWasDecided(const Snapshot& snapshot) {
     switch (snapshot.state) {
       case CollectionState::kWaiting:
-        EXPECT_FALSE(under_way_ || has_buffers_ || finished_);
+        EXPECT_FALSE(under_way_ || allocated_ || finished_);
         break;
       case CollectionState::kAllocating:
         EXPECT_TRUE(under_way_);
         break;
       case CollectionState::kAllocated:
-        EXPECT_TRUE(has_buffers_ || dropped_while_allocated_);
+        EXPECT_TRUE(allocated_);
         break;
       case CollectionState::kFailed:
         EXPECT_TRUE(snapshot.failure && snapshot.nodes.empty());
@@ -289,9 +327,12 @@ class Checker {
     std::set<NodeId> unready;         // domains
     uint64_t camping = 0;
     for (const NodeSnapshot& node : snapshot.nodes) {
-      const NodeId top = DomainOf(node.id);
+      const NodeId top = AttachedTop(node.id);
       EXPECT_EQ(node.comes_later, top != snapshot.nodes.front().id);
-      EXPECT_EQ(node.failure_mode == FailureMode::kDoNotPropagate, attached_.count(node.id) == 1);
+      EXPECT_EQ(node.failure_mode, attached_.count(node.id) ? FailureMode::kDoNotPropagate
+                                   : expendable_.count(node.id)
+                                       ? FailureMode::kPropagateBeforeAllocation
+                                       : FailureMode::kPropagate);
       allocated[node.id] = node.allocated;
       EXPECT_EQ(node.allocated, allocated.at(top)) << "those who were not chosen are gone";
       const NodeSnapshot* parent = Find(node.parent);
@@ -303,7 +344,7 @@ class Checker {
         camping += node.constraints->min_buffer_count_for_camping.value_or(0);
       }
       if (node.comes_later) continue;
-      EXPECT_EQ(node.allocated, has_buffers_);
+      EXPECT_EQ(node.allocated, allocated_);
       EXPECT_TRUE(node.ready || !allocates_now_) << "allocated without node " << node.id;
     }
     for (const auto& [node, is_allocated] : allocated) {
@@ -329,17 +370,20 @@ class Checker {
   std::map<CallId, NodeId> addressee_;
   std::map<CallId, NodeId> attached_by_;  // the child, if it succeeds
   std::set<NodeId> attached_;
+  std::map<CallId, NodeId> expendable_by_;
+  std::set<NodeId> expendable_;
   std::optional<Plan> granted_;
   std::set<NodeId> closed_;
   AttemptId last_attempt_ = 0;
   std::optional<AttemptId> under_way_;
   bool has_buffers_ = false;
-  bool dropped_while_allocated_ = false;
+  bool had_buffers_ = false;
+  bool allocated_ = false;
   bool allocates_now_ = false;
   std::optional<NodeId> guilty_;  // whose client the event makes fail
   bool all_may_fall_ = false;
-  std::set<NodeId> lost_now_;    // closed while a client was there
-  std::set<NodeId> fallen_now_;  // domains of which a connected node was closed
+  std::map<NodeId, NodeId> lost_now_;  // closed while a client was there, with their domains
+  std::set<NodeId> fallen_now_;        // domains of which a connected node was closed
   bool ends_now_ = false;
   bool ended_from_outside_ = false;
   bool finished_ = false;

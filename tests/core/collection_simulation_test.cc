@@ -68,6 +68,9 @@ class Fate {
   }
 
   Event TokenStep(const NodeSnapshot& node, size_t nodes) {
+    if (Below(20) == 0) return event::SetDispensable{Call(), node.id};
+    if (Below(30) == 0) return event::SetWeak{Call(), node.id};
+    if (Below(60) == 0) return event::SetWeakOk{Call(), node.id, Below(2) == 0};
     const uint64_t choice = Below(10);
     if (choice < 3 && nodes < kNodesAtMost) {
       return event::Duplicate{Call(), node.id, NewNode(), Below(20) == 0 ? 0 : Mask()};
@@ -116,6 +119,10 @@ class Fate {
     if (!node.constraints_set && choice < 8) {
       return event::SetConstraints{Call(), node.id, SomeConstraints()};
     }
+    if (!node.weak_ok && Below(node.weak ? 1 : 30) == 0 && node.pending_waits == 0 &&
+        !node.allocated) {
+      return event::SetWeakOk{Call(), node.id, std::nullopt};
+    }
     if (choice < 4) return event::Wait{Below(30) == 0 ? 0 : Call(), node.id};
     if (choice == 4) return event::Check{Call(), node.id};
     if (choice == 5 && !checker.waits().empty()) {
@@ -147,7 +154,13 @@ class Fate {
 
   // A message that may be wrong in any way.
   Event Anything(NodeId node, const Checker& checker) {
-    switch (Below(25)) {
+    switch (Below(28)) {
+      case 25:
+        return event::SetDispensable{Call(), node};
+      case 26:
+        return event::SetWeak{Call(), node};
+      case 27:
+        return event::SetWeakOk{Call(), node, std::nullopt};
       case 20:
         return event::CreateTokenGroup{Call(), node, Below(4) == 0 ? node : NewNode()};
       case 21:
@@ -293,8 +306,11 @@ TEST(CollectionSimulation, KeepsItsPromisesAfterEveryRandomEvent) {
   EXPECT_GT(tally.late_grants, 1000u);
   EXPECT_GT(tally.late_conflicts, 100u);
   EXPECT_GT(tally.domains_fallen, 100u);
-  EXPECT_GT(tally.unchosen, 150u);
-  EXPECT_GT(tally.second_choices, 50u);
+  EXPECT_GT(tally.unchosen, 100u);
+  EXPECT_GT(tally.second_choices, 20u);
+  EXPECT_GT(tally.expendable_fallen, 20u);
+  EXPECT_GT(tally.weak_ends, 20u);
+  EXPECT_GT(tally.weak_drops, 20u);
 }
 
 }  // namespace

@@ -43,6 +43,7 @@ inline std::vector<Message> AllMessages() {
       {"DuplicateSync", Plain(event::DuplicateSync{.children = {91}, .rights_masks = mask}), true,
        false, false},
       {"CreateTokenGroup", Plain(event::CreateTokenGroup{.child = 92}), true, false, false},
+      {"SetDispensable", Plain<event::SetDispensable>(), true, false, false},
       {"Bind", Plain<event::Bind>(), true, false, false},
       {"SetConstraints", Plain(event::SetConstraints{.constraints = Camping(1)}), false, true,
        false},
@@ -61,6 +62,8 @@ inline std::vector<Message> AllMessages() {
       {"SetDebugTimeoutLogDeadline", Plain(event::SetDebugTimeoutLogDeadline{.deadline_ns = 1}),
        true, true, true},
       {"SetVerboseLogging", Plain<event::SetVerboseLogging>(), true, true, true},
+      {"SetWeak", Plain<event::SetWeak>(), true, true, true},
+      {"SetWeakOk", Plain<event::SetWeakOk>(), true, true, true},
       {"GetBufferCollectionId", Plain<event::GetBufferCollectionId>(), true, true, true},
   };
 }
