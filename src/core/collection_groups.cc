@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Groups: the tables of server-behaviour.md 2.5 and 2.6 as far as they are about them, and what
+// Groups: the tables of server-behaviour.md 2.4 to 2.6 as far as they are about them, and what
 // becomes of the children that were not chosen (3.6). How they are chosen is group_choice.h.
 #include <algorithm>
+#include <string>
 #include <unordered_set>
+#include <utility>
 
 #include "core/collection_state.h"
 #include "core/describe.h"
 
 namespace sysmem::core {
 namespace {
+
+// An error that harms nobody (MSG-H1).
+Failure BadNodeRef(Error error, std::string message) {
+  Failure failure;
+  failure.error = error;
+  failure.rule = "2.4";
+  failure.field = "node_ref";
+  failure.message = "node_ref " + std::move(message);
+  return failure;
+}
 
 constexpr char kIsComplete[] = "has all children present; no more can be made";
 
@@ -81,6 +93,24 @@ void Collection::State::On(const event::AllChildrenPresent& e) {
   node->all_children_present = true;
   LogStep([&] { return Describe(*node) + " has all its children"; });
   Attempt();
+}
+
+void Collection::State::On(const event::IsAlternateFor& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call,
+             {{!e.other && !e.unreadable, "2.4", "node_ref", kMissing},
+              {node->released, "2.4", "", kWasReleased}})) {
+    return;
+  }
+  if (e.unreadable) {
+    return Answer(e.call,
+                  BadNodeRef(Error::kProtocolDeviation, "cannot be a reference to any node"));
+  }
+  if (tree_.Find(*e.other) == nullptr) {
+    return Answer(e.call, BadNodeRef(Error::kNotFound, "is no node of this collection"));
+  }
+  Answer(e.call, tree_.NearestAbove(e.node, *e.other).kind == NodeKind::kGroup);
 }
 
 // What is below an unchosen child goes with it, attached sub-trees included. From the back, as

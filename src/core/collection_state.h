@@ -136,6 +136,7 @@ class Collection::State {
   void On(const event::CreateChild& e);
   void On(const event::CreateChildrenSync& e);
   void On(const event::AllChildrenPresent& e);
+  void On(const event::IsAlternateFor& e);
 
   // DEL-2: ends the alternatives that did not come into sight.
   void DropUnchosen(const std::vector<NodeId>& visible);

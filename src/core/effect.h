@@ -32,7 +32,8 @@ namespace effect {
 // The one answer to the event with this call id.
 struct Answer {
   CallId call = 0;
-  std::variant<Nothing, uint64_t /* buffer collection id */, Grant, Failure> result;
+  std::variant<Nothing, uint64_t /* buffer collection id */, Grant, Failure, bool /* alternate */>
+      result;
   bool operator==(const Answer&) const = default;
 };
 

@@ -191,6 +191,17 @@ struct SetVerboseLogging {
   bool operator==(const SetVerboseLogging&) const = default;
 };
 
+// Is the other node an alternative to this one (2.4)? Answered with a bool: whether the nearest
+// node above both (one of the two, if it stands above the other) is a group.
+struct IsAlternateFor {
+  CallId call = 0;
+  NodeId node = 0;
+  // What the node_ref of the message stands for; unset = there was none, 0 = no node that is known.
+  std::optional<NodeId> other;
+  bool unreadable = false;  // the node_ref cannot stand for any node whatever
+  bool operator==(const IsAlternateFor&) const = default;
+};
+
 // The node, and children made later, keep no buffer alive (WEAK-1).
 struct SetWeak {
   CallId call = 0;
@@ -258,7 +269,7 @@ using Event =
                  event::AllChildrenPresent, event::Bind, event::SetConstraints, event::Wait,
                  event::CancelWait, event::Check, event::AttachToken, event::Sync, event::Release,
                  event::SetName, event::SetDebugClientInfo, event::SetDebugTimeoutLogDeadline,
-                 event::SetVerboseLogging, event::SetWeak, event::SetWeakOk,
+                 event::SetVerboseLogging, event::IsAlternateFor, event::SetWeak, event::SetWeakOk,
                  event::GetBufferCollectionId, event::BadMessage, event::Close,
                  event::AllocationFinished, event::FailRoot, event::Tick>;
 

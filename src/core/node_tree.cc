@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <unordered_set>
 
 namespace sysmem::core {
 
@@ -64,6 +65,13 @@ void NodeTree::RemoveSubtree(NodeId top) {
 
 std::vector<NodeId> NodeTree::BreadthFirst(NodeId from) const {
   return BreadthFirst(from, [](const Node&) { return true; });
+}
+
+const Node& NodeTree::NearestAbove(NodeId a, NodeId b) const {
+  std::unordered_set<NodeId> above_a;
+  for (NodeId id = a; id != 0; id = Get(id).parent) above_a.insert(id);
+  while (!above_a.count(b)) b = Get(b).parent;  // ends at the root at the latest
+  return Get(b);
 }
 
 NodeCounts NodeTree::Count(NodeId from) const {

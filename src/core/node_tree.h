@@ -104,6 +104,10 @@ class NodeTree {
   template <typename Enter>
   std::vector<NodeId> BreadthFirst(NodeId from, Enter enter) const;
 
+  // The nearest node above both; one of the two if it stands above the other, or is the other.
+  // REQUIRES: the nodes exist.
+  const Node& NearestAbove(NodeId a, NodeId b) const;
+
   // CNT-1, CNT-2. REQUIRES: the node exists.
   NodeCounts Count(NodeId from) const;
   // CNT-3: nodes of the whole tree that are not weak.

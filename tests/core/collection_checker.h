@@ -28,6 +28,7 @@ struct Tally {
   uint64_t late_conflicts = 0;
   uint64_t domains_fallen = 0;     // attached ones, alone
   uint64_t unchosen = 0;           // clients below a child that its group did not choose
+  uint64_t alternates = 0;         // pairs of them that were asked about
   uint64_t expendable_fallen = 0;  // dispensable ones, alone
   uint64_t weak_ends = 0;          // before allocation, for want of strong nodes
   uint64_t weak_drops = 0;         // of the buffers, while weak nodes stayed
@@ -95,6 +96,7 @@ class Checker {
                   std::is_same_v<E, event::CreateChild>) {
       births_[e.call] = {{e.node, e.child}};
     }
+    if constexpr (std::is_same_v<E, event::IsAlternateFor>) asked_[e.call] = {e.node, *e.other};
     if constexpr (std::is_same_v<E, event::SetDispensable>) expendable_by_[e.call] = e.node;
     if constexpr (std::is_same_v<E, event::DuplicateSync> ||
                   std::is_same_v<E, event::CreateChildrenSync>) {
@@ -145,6 +147,7 @@ class Checker {
       tally_->conflicts += failure->outcome == Outcome::kError &&
                            failure->error == Error::kConstraintsIntersectionEmpty;
     }
+    if (const bool* alternate = std::get_if<bool>(&e.result)) CheckAlternate(e.call, *alternate);
     if (const Grant* grant = std::get_if<Grant>(&e.result)) {
       ++tally_->grants;
       tally_->late_grants += attached_.count(AttachedTop(addressee_.at(e.call)));
@@ -152,6 +155,22 @@ class Checker {
       if (!granted_) granted_ = grant->plan;
       EXPECT_EQ(grant->plan, *granted_) << "RES-7";
     }
+  }
+
+  // By the two ways up, both written down.
+  void CheckAlternate(CallId call, bool alternate) {
+    const auto& [node, other] = asked_.at(call);
+    std::vector<NodeId> ways[2];
+    for (NodeId id = node; id != 0; id = parents_.at(id)) ways[0].push_back(id);
+    for (NodeId id = other; id != 0; id = parents_.at(id)) ways[1].push_back(id);
+    NodeId shared = 0;
+    while (!ways[0].empty() && !ways[1].empty() && ways[0].back() == ways[1].back()) {
+      shared = ways[0].back();
+      ways[0].pop_back();
+      ways[1].pop_back();
+    }
+    EXPECT_EQ(alternate, Find(shared)->kind == NodeKind::kGroup) << node << " and " << other;
+    tally_->alternates += alternate;
   }
 
   void Check(const effect::NodeClosed& e) {
@@ -368,7 +387,8 @@ class Checker {
   std::map<NodeId, NodeId> parents_;  // of every node that ever was
   std::map<NodeId, NodeId> first_children_;
   std::map<CallId, NodeId> addressee_;
-  std::map<CallId, NodeId> attached_by_;  // the child, if it succeeds
+  std::map<CallId, std::pair<NodeId, NodeId>> asked_;  // IsAlternateFor
+  std::map<CallId, NodeId> attached_by_;               // the child, if it succeeds
   std::set<NodeId> attached_;
   std::map<CallId, NodeId> expendable_by_;
   std::set<NodeId> expendable_;

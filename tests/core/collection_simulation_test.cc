@@ -134,7 +134,9 @@ class Fate {
 
   // A message that every node takes at any time before Release.
   Event Courtesy(NodeId node) {
-    switch (Below(7)) {
+    switch (Below(8)) {
+      case 6:
+        return event::IsAlternateFor{Call(), node, Below(last_node_ + 1)};
       case 0:
         return event::SetName{Call(), node, static_cast<uint32_t>(Below(9)), "name"};
       case 1:
@@ -309,6 +311,7 @@ TEST(CollectionSimulation, KeepsItsPromisesAfterEveryRandomEvent) {
   EXPECT_GT(tally.unchosen, 100u);
   EXPECT_GT(tally.second_choices, 20u);
   EXPECT_GT(tally.expendable_fallen, 20u);
+  EXPECT_GT(tally.alternates, 20u);
   EXPECT_GT(tally.weak_ends, 20u);
   EXPECT_GT(tally.weak_drops, 20u);
 }

@@ -62,6 +62,7 @@ inline std::vector<Message> AllMessages() {
       {"SetDebugTimeoutLogDeadline", Plain(event::SetDebugTimeoutLogDeadline{.deadline_ns = 1}),
        true, true, true},
       {"SetVerboseLogging", Plain<event::SetVerboseLogging>(), true, true, true},
+      {"IsAlternateFor", Plain(event::IsAlternateFor{.other = 1}), true, true, true},
       {"SetWeak", Plain<event::SetWeak>(), true, true, true},
       {"SetWeakOk", Plain<event::SetWeakOk>(), true, true, true},
       {"GetBufferCollectionId", Plain<event::GetBufferCollectionId>(), true, true, true},
