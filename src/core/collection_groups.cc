@@ -23,8 +23,6 @@ Failure BadNodeRef(Error error, std::string message) {
   return failure;
 }
 
-constexpr char kIsComplete[] = "has all children present; no more can be made";
-
 }  // namespace
 
 void Collection::State::On(const event::CreateTokenGroup& e) {
@@ -58,25 +56,7 @@ void Collection::State::On(const event::CreateChild& e) {
 }
 
 void Collection::State::On(const event::CreateChildrenSync& e) {
-  Node* node = Reachable(e.node, e.call);
-  if (node == nullptr) return;
-  const std::vector<uint32_t> masks = e.rights_masks.value_or(std::vector<uint32_t>{});
-  const bool any_zero = std::find(masks.begin(), masks.end(), 0u) != masks.end();
-  const bool unusable = masks.size() != e.children.size() || AnyUnusable(e.children);
-  if (!Obeys(*node, e.call,
-             {{node->kind != NodeKind::kGroup, "2.4", "", kForGroups},
-              {node->released, "2.6", "", kWasReleased},
-              {node->all_children_present, "2.6", "", kIsComplete},
-              {!e.rights_masks, "2.6", "rights_attenuation_masks", kMissing},
-              {any_zero, "2.6", "rights_attenuation_masks", "must not hold 0"},
-              {unusable, "2.6", "token_handles", "must be one new token for each mask"}})) {
-    return;
-  }
-  if (!HasRoomFor(masks.size(), *node, e.call)) return;
-  Answer(e.call, Nothing{});
-  for (size_t i = 0; i < masks.size(); ++i) {
-    AddChild(*node, e.children[i], NodeKind::kToken, masks[i]);
-  }
+  MakeTokens({NodeKind::kGroup, kForGroups, "2.6"}, e.node, e.call, e.children, e.rights_masks);
 }
 
 void Collection::State::On(const event::AllChildrenPresent& e) {

@@ -66,6 +66,31 @@ Node& Collection::State::AddChild(const Node& parent, NodeId child, NodeKind kin
   return node;
 }
 
+void Collection::State::MakeTokens(const Makers& makers, NodeId maker, CallId call,
+                                   const std::vector<NodeId>& children,
+                                   const std::optional<std::vector<uint32_t>>& rights_masks) {
+  Node* node = Reachable(maker, call);
+  if (node == nullptr) return;
+  const std::vector<uint32_t> masks = rights_masks.value_or(std::vector<uint32_t>{});
+  const bool any_zero = std::find(masks.begin(), masks.end(), 0u) != masks.end();
+  const bool unusable = masks.size() != children.size() || AnyUnusable(children);
+  const char* const rule = makers.rule;
+  if (!Obeys(*node, call,
+             {{node->kind != makers.kind, "2.4", "", makers.only_for_them},
+              {node->released, rule, "", kWasReleased},
+              {node->all_children_present, rule, "", kIsComplete},
+              {!rights_masks, rule, "rights_attenuation_masks", kMissing},
+              {any_zero, rule, "rights_attenuation_masks", "must not hold 0"},
+              {unusable, rule, "token_handles", "must be one new token for each mask"}})) {
+    return;
+  }
+  if (!HasRoomFor(masks.size(), *node, call)) return;
+  Answer(call, Nothing{});
+  for (size_t i = 0; i < masks.size(); ++i) {
+    AddChild(*node, children[i], NodeKind::kToken, masks[i]);
+  }
+}
+
 // --- Tokens (2.5)
 
 void Collection::State::On(const event::Duplicate& e) {
@@ -89,24 +114,7 @@ void Collection::State::On(const event::Duplicate& e) {
 }
 
 void Collection::State::On(const event::DuplicateSync& e) {
-  Node* node = Reachable(e.node, e.call);
-  if (node == nullptr) return;
-  const std::vector<uint32_t> masks = e.rights_masks.value_or(std::vector<uint32_t>{});
-  const bool any_zero = std::find(masks.begin(), masks.end(), 0u) != masks.end();
-  const bool unusable = masks.size() != e.children.size() || AnyUnusable(e.children);
-  if (!Obeys(*node, e.call,
-             {{node->kind != NodeKind::kToken, "2.4", "", kForTokens},
-              {node->released, "2.5", "", kWasReleased},
-              {!e.rights_masks, "2.5", "rights_attenuation_masks", kMissing},
-              {any_zero, "2.5", "rights_attenuation_masks", "must not hold 0"},
-              {unusable, "2.5", "token_handles", "must be one new token for each mask"}})) {
-    return;
-  }
-  if (!HasRoomFor(masks.size(), *node, e.call)) return;
-  Answer(e.call, Nothing{});
-  for (size_t i = 0; i < masks.size(); ++i) {
-    AddChild(*node, e.children[i], NodeKind::kToken, masks[i]);
-  }
+  MakeTokens({NodeKind::kToken, kForTokens, "2.5"}, e.node, e.call, e.children, e.rights_masks);
 }
 
 // FAIL-2: raises the mode from its lowest value only, which on an attached token changes nothing.

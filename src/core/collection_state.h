@@ -59,6 +59,7 @@ class Collection::State {
   };
   // What rules say most.
   static constexpr char kWasReleased[] = "was released; only closing it is left";
+  static constexpr char kIsComplete[] = "has all children present; no more can be made";
   static constexpr char kMissing[] = "is required and missing";
   static constexpr char kForTokens[] = "does not take this message, only a token does";
   static constexpr char kForCollections[] = "does not take this message, only a collection does";
@@ -126,6 +127,15 @@ class Collection::State {
   // Whether one of these cannot become a new node. A child's number is chosen by the daemon; what
   // the client lacks is the request for the child.
   bool AnyUnusable(const std::vector<NodeId>& children) const;
+  // DuplicateSync and CreateChildrenSync: what kind of node makes, and the table that speaks of it.
+  struct Makers {
+    NodeKind kind;
+    const char* only_for_them;
+    const char* rule;
+  };
+  void MakeTokens(const Makers& makers, NodeId maker, CallId call,
+                  const std::vector<NodeId>& children,
+                  const std::optional<std::vector<uint32_t>>& rights_masks);
   bool HasRoomFor(size_t children, const Node& node, CallId call);
   // FAIL-5: answers the message with `why` and fails its sender's domain.
   void Refuse(const Node& node, CallId call, Failure why);
@@ -185,8 +195,10 @@ class Collection::State {
   std::optional<Plan> result_;
   bool holds_buffers_ = false;      // the daemon's own strong handles
   std::optional<Failure> failure_;  // why the root failed
-  bool clients_lost_ = false;       // since domains were last looked at for ZERO-1
-  bool strength_changed_ = false;   // a strong node went during this event (WEAK-3)
+  // Since domains were last looked at for ZERO-1. Without it none has become idle meanwhile: a node
+  // is born connected, and whoever makes a domain of a node is its client.
+  bool clients_lost_ = false;
+  bool strength_changed_ = false;  // a strong node went during this event (WEAK-3)
   bool finished_ = false;
 
   Effects effects_;
