@@ -75,21 +75,27 @@ std::optional<uint64_t> WarmPool::FindLacking() const {
   return std::nullopt;
 }
 
-// Gives what is not wanted any more, for the caller to free without the lock.
-std::vector<WarmPool::Item> WarmPool::TurnWindow() {
-  std::vector<Item> unwanted;
-  resting_ = false;
-  for (auto it = sizes_.begin(); it != sizes_.end();) {
-    Size& size = it->second;
-    size.taken_before = std::exchange(size.taken, 0);
-    const size_t target = Target(it->first, size);
+// What is above its target, because less is wanted or another size has come to share the budgets;
+// for the caller to free without the lock.
+std::vector<WarmPool::Item> WarmPool::TakeSurplus() {
+  std::vector<Item> surplus;
+  for (auto& [size_bytes, size] : sizes_) {
+    const size_t target = Target(size_bytes, size);
     while (size.items.size() > target) {
-      unwanted.push_back(std::move(size.items.back()));
+      surplus.push_back(std::move(size.items.back()));
       size.items.pop_back();
     }
-    it = target == 0 && size.taken_before == 0 ? sizes_.erase(it) : std::next(it);
   }
-  return unwanted;
+  return surplus;
+}
+
+void WarmPool::TurnWindow() {
+  resting_ = false;
+  for (auto& [size_bytes, size] : sizes_) size.taken_before = std::exchange(size.taken, 0);
+  // Those that still have some are given up after the next window.
+  std::erase_if(sizes_, [](const auto& entry) {
+    return entry.second.taken_before == 0 && entry.second.items.empty();
+  });
 }
 
 std::vector<WarmPool::Item> WarmPool::TakeAll() {
@@ -174,9 +180,11 @@ void WarmPool::Run() {
   while (!stopping_) {
     if (Clock::now() >= window_end) {
       window_end = Clock::now() + options_.window;
-      std::vector<Item> unwanted = TurnWindow();
+      TurnWindow();
+    }
+    if (std::vector<Item> surplus = TakeSurplus(); !surplus.empty()) {
       lock.unlock();
-      unwanted.clear();
+      surplus.clear();
       lock.lock();
     } else if (const std::optional<uint64_t> lacking = FindLacking()) {
       Add(*lacking, lock);

@@ -6,8 +6,8 @@
 // starts a pipeline waits for that once per buffer. So sizes that were asked for are made again, by
 // a thread of the pool's own, and kept until the next one asks:
 //
-//   WarmPool pool({.bytes = 8 << 20}, spare, [&](uint64_t size) { return maker.Make(name, size);
-//   }); if (auto ready = pool.Take(size_bytes)) ...   // else make one yourself
+//   WarmPool pool(options, spare, [&](uint64_t size) { return maker.Make(name, size); });
+//   if (auto ready = pool.Take(size_bytes)) ...   // else make one yourself
 //
 // Of each size the pool keeps as many as were taken during the last window of time (ten seconds),
 // within its budgets, which all sizes share evenly. What nobody wants for two windows is given
@@ -108,7 +108,8 @@ class WarmPool {
   Sizes::node_type ForgetOldest();
   uint64_t Target(uint64_t size_bytes, const Size& size) const;
   std::optional<uint64_t> FindLacking() const;
-  std::vector<Item> TurnWindow();
+  std::vector<Item> TakeSurplus();
+  void TurnWindow();
   std::vector<Item> TakeAll();
 
   void Run();
