@@ -66,10 +66,13 @@ void CollectionHost::PostInspect(std::function<void(CollectionDetail)> done) {
 
 Mailbox<CollectionHost::Item>::After CollectionHost::Take(Item item) {
   const auto* const event = std::get_if<EventItem>(&item);
-  const bool somebody_comes =
-      event != nullptr && std::holds_alternative<core::event::AttachToken>(event->event);
+  const auto* const attach =
+      event != nullptr ? std::get_if<core::event::AttachToken>(&event->event) : nullptr;
+  const core::NodeId newcomer = attach != nullptr ? attach->child : 0;
   std::visit([this](auto&& what) { Handle(std::move(what)); }, std::move(item));
-  std::shared_ptr<const BufferSet> wanted_soon = somebody_comes ? buffers_ : nullptr;
+  // Whoever takes the new token will want the buffers there are.
+  std::shared_ptr<const BufferSet> wanted_soon =
+      newcomer != 0 && core_.IsConnected(newcomer) ? buffers_ : nullptr;
   if (touched_.empty() && !wanted_soon) return nullptr;
   return [touched = std::exchange(touched_, {}), wanted_soon = std::move(wanted_soon)] {
     for (const auto& outbox : touched) outbox->Flush();

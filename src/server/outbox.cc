@@ -208,7 +208,7 @@ Outbox::Progress Outbox::Push(ReplyItem& item) {
   base::HandleMessage message =
       base::DescriptorsMessage(item.first + item.pushed, std::move(chunk));
   auto sent = base::SendHandleMessage(*channel_, message);
-  // Kept in either case: ours are closed with the item, after the reply has left.
+  // Kept in either case: ours are closed after the reply has left (Reply::afterwards).
   std::move(message.descriptors.begin(), message.descriptors.end(), begin);
   if (sent.ok() && *sent == base::SendOutcome::kSent) {
     item.pushed += count;

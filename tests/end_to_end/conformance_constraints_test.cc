@@ -30,15 +30,12 @@ sysmem::Constraints OneImage(const sysmem::ImageConstraints& image) {
           .image_formats = {image}};
 }
 
+// As in K-NV12, without its alignments.
 sysmem::ImageConstraints Nv12WithOpenTail() {
-  sysmem::ImageConstraints image = Image(SYSMEM_PIXEL_FORMAT_NV12, SYSMEM_COLOR_SPACE_REC709);
-  image.min_size = sysmem::Size{256, 256};
-  image.min_bytes_per_row = 256;
-  OpenTail(image);
+  sysmem::ImageConstraints image = Nv12().image_formats.front();
   image.size_alignment = sysmem::Size{1, 1};
   image.bytes_per_row_divisor = 1;
   image.start_offset_divisor = 1;
-  image.display_rect_alignment = sysmem::Size{1, 1};
   return image;
 }
 

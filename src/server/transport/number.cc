@@ -23,8 +23,4 @@ std::optional<uint64_t> ReadNumber(std::string_view body) {
   return number;
 }
 
-std::optional<uint64_t> ReadNumber(const grpc::ByteBuffer& body) {
-  return ReadNumber(ViewOf(InOnePiece(body)));
-}
-
 }  // namespace sysmem::server::transport

@@ -6,7 +6,7 @@
 // It is read by hand and before anything else, so that a call whose body cannot be parsed, or is
 // too large to be, still has its place in the session's order.
 //
-// Thread-safe. Nothing is copied.
+// Thread-safe.
 #pragma once
 
 #include <grpcpp/support/byte_buffer.h>
@@ -24,7 +24,7 @@ inline std::string_view ViewOf(const grpc::Slice& bytes) {
   return {reinterpret_cast<const char*>(bytes.begin()), bytes.size()};
 }
 
+// Nullopt when the body does not begin with a number, or with 0, which is none.
 std::optional<uint64_t> ReadNumber(std::string_view body);
-std::optional<uint64_t> ReadNumber(const grpc::ByteBuffer& body);
 
 }  // namespace sysmem::server::transport
