@@ -52,6 +52,12 @@ inline std::optional<uint32_t> CheckedLcm(uint32_t a, uint32_t b) {
   return CheckedMul<uint32_t>(a / std::gcd(a, b), b);
 }
 
+// Rounded up. REQUIRES: divisor > 0.
+template <typename T>
+constexpr T DivideUp(T value, T divisor) {
+  return value / divisor + (value % divisor != 0 ? 1 : 0);
+}
+
 // 0 is none.
 template <typename T>
 constexpr bool IsPowerOfTwo(T value) {

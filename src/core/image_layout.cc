@@ -7,7 +7,8 @@ namespace sysmem::core {
 namespace {
 
 const LayoutFamily* FamilyOf(const PixelFormatAndModifier& pair) {
-  for (const LayoutFamily* family : {&LinearLayout()}) {
+  for (const LayoutFamily* family : {&LinearLayout(), &IntelTiledLayout(), &ArmAfbcLayout(),
+                                     &ArmLinearTeLayout(), &GoldfishLayout()}) {
     if (family->supports(pair)) return family;
   }
   return nullptr;

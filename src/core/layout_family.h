@@ -24,7 +24,16 @@ struct LayoutFamily {
   bool (*compatible_with_protected_memory)(const PixelFormatAndModifier& pair);
 };
 
-// Rows of pixels one below the other: modifier LINEAR (7.1).
+// Rows of pixels one below the other: modifier LINEAR (7.1). All but `supports` looks at the pixel
+// format alone, so that families whose pixels lie as in linear images can ask it.
 const LayoutFamily& LinearLayout();
+// Tiles of 4 KiB (7.2).
+const LayoutFamily& IntelTiledLayout();
+// Compressed blocks (7.3).
+const LayoutFamily& ArmAfbcLayout();
+// Linear, with a transaction elimination buffer behind it (7.5).
+const LayoutFamily& ArmLinearTeLayout();
+// What the host of a virtual machine likes best (7.6).
+const LayoutFamily& GoldfishLayout();
 
 }  // namespace sysmem::core

@@ -102,6 +102,15 @@ std::string PairName(const PixelFormatAndModifier& pair) {
   return PixelFormatName(pair.pixel_format) + " " + ModifierName(pair.modifier);
 }
 
+bool IsRgb8888(uint32_t number) {
+  return number == pixel_format::kR8G8B8A8 || number == pixel_format::kR8G8B8X8 ||
+         number == pixel_format::kB8G8R8A8 || number == pixel_format::kB8G8R8X8;
+}
+
+PixelFormatAndModifier AsLinear(const PixelFormatAndModifier& pair) {
+  return {pair.pixel_format, modifier::kLinear};
+}
+
 bool IsSpecific(const PixelFormatAndModifier& pair) {
   return pair.pixel_format != pixel_format::kDoNotCare && pair.modifier != modifier::kDoNotCare;
 }

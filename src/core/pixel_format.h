@@ -63,6 +63,23 @@ inline constexpr uint64_t kArmAfbc16x16SplitBlockSparseYuvTe = 0x080000000000107
 inline constexpr uint64_t kArmAfbc16x16SplitBlockSparseYuvTiledHeader = 0x0800000000002071;
 inline constexpr uint64_t kArmAfbc16x16SplitBlockSparseYuvTeTiledHeader = 0x0800000000003071;
 inline constexpr uint64_t kGoogleGoldfishOptimal = 0x6700000000000001;
+
+// Bits within the numbers of these vendors.
+inline constexpr uint64_t kIntelCcsBit = 0x1000000;
+inline constexpr uint64_t kArmYuvBit = 0x10;
+inline constexpr uint64_t kArmSplitBlockBit = 0x20;
+inline constexpr uint64_t kArmSparseBit = 0x40;
+inline constexpr uint64_t kArmBchBit = 0x800;
+inline constexpr uint64_t kArmTeBit = 0x1000;
+inline constexpr uint64_t kArmTiledHeaderBit = 0x2000;
+inline constexpr uint64_t kArmFlagBits =
+    kArmYuvBit | kArmSplitBlockBit | kArmSparseBit | kArmBchBit | kArmTeBit | kArmTiledHeaderBit;
+
+// One of the two block sizes of AFBC with any combination of the flags.
+constexpr bool IsArmAfbc(uint64_t modifier) {
+  const uint64_t base = modifier & ~kArmFlagBits;
+  return base == kArmAfbc16x16 || base == kArmAfbc32x8;
+}
 }  // namespace modifier
 
 // How the samples of an image lie in linear memory.
@@ -104,5 +121,11 @@ std::string PairName(const PixelFormatAndModifier& pair);
 
 // Neither half is DO_NOT_CARE.
 bool IsSpecific(const PixelFormatAndModifier& pair);
+
+// Red, green, blue and alpha or nothing, in a byte each: what tiled and compressed layouts are for.
+bool IsRgb8888(uint32_t number);
+
+// The same pixel format with modifier LINEAR.
+PixelFormatAndModifier AsLinear(const PixelFormatAndModifier& pair);
 
 }  // namespace sysmem::core
