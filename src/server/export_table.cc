@@ -3,13 +3,26 @@
 
 #include <sys/socket.h>
 
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/errno_status.h"
 #include "base/unix_socket.h"
 
 namespace sysmem::server {
+namespace {
+
+core::Failure OutOfDescriptors(absl::string_view why) {
+  core::Failure failure;
+  failure.error = core::Error::kNoMemory;
+  failure.rule = "LIMIT-EXPORTS";
+  failure.message = std::string(why);
+  return failure;
+}
+
+}  // namespace
 
 ExportTable::ExportTable(EventLoop& loop, uint64_t max_exports, HangUp hang_up)
     : loop_(loop), max_exports_(max_exports), hang_up_(std::move(hang_up)) {}
@@ -18,21 +31,22 @@ ExportTable::~ExportTable() {
   for (auto& [cookie, entry] : entries_) loop_.RemoveWatch(entry.watch);
 }
 
-absl::StatusOr<ExportTable::Made> ExportTable::Add(NodeRef node) {
+core::Result<ExportTable::Made> ExportTable::Add(NodeRef node) {
   if (size() >= max_exports_) {
-    return absl::ResourceExhaustedError(absl::StrCat(
+    return OutOfDescriptors(absl::StrCat(
         "the daemon has ", max_exports_,
         " exported nodes, its limit (it follows RLIMIT_NOFILE); import or close some"));
   }
   auto pair = base::SocketPair(SOCK_SEQPACKET);
-  if (!pair.ok()) return pair.status();
+  if (!pair.ok()) return OutOfDescriptors(pair.status().message());
   auto& [daemon_end, client_end] = *pair;
   // Nobody has anything to say on it: what a holder would write must not pile up in here.
   if (::shutdown(daemon_end.get(), SHUT_RD) != 0) {
-    return base::ErrnoStatus(errno, "closing an exported end for reading");
+    return OutOfDescriptors(
+        base::ErrnoStatus(errno, "closing an exported end for reading").message());
   }
   auto cookie = base::SocketCookie(client_end);
-  if (!cookie.ok()) return cookie.status();
+  if (!cookie.ok()) return OutOfDescriptors(cookie.status().message());
   const int fd = daemon_end.get();
   {
     std::lock_guard lock(mutex_);
@@ -43,7 +57,7 @@ absl::StatusOr<ExportTable::Made> ExportTable::Add(NodeRef node) {
   });
   if (!watch.ok()) {
     Extract(*cookie);
-    return watch.status();
+    return OutOfDescriptors(watch.status().message());
   }
   std::lock_guard lock(mutex_);
   if (auto found = entries_.find(*cookie); found != entries_.end()) found->second.watch = *watch;

@@ -17,7 +17,6 @@
 #include <optional>
 #include <unordered_map>
 
-#include "absl/status/statusor.h"
 #include "base/unique_fd.h"
 #include "core/failure.h"
 #include "core/snapshot.h"
@@ -38,8 +37,9 @@ class ExportTable : public std::enable_shared_from_this<ExportTable> {
     uint64_t cookie = 0;        // of the client's end
     base::UniqueFd client_end;  // to be pushed
   };
-  // Makes a socketpair for `node`. Fails with the limit and figures when descriptors are short.
-  absl::StatusOr<Made> Add(NodeRef node);
+  // Makes a socketpair for `node`. Fails with NO_MEMORY, the limit and figures when descriptors are
+  // short.
+  core::Result<Made> Add(NodeRef node);
 
   // Takes the node out, if the cookie names one that is there. Its socketpair means nothing then.
   std::optional<NodeRef> Take(uint64_t cookie);

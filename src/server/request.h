@@ -72,6 +72,27 @@ struct AttachToken {
   bool export_node = false;
 };
 
+// Token.CreateBufferCollectionTokenGroup.
+struct CreateTokenGroup {
+  std::optional<Handle> token;
+  std::optional<Handle> new_group;  // absent only with export_node
+  bool export_node = false;
+};
+// Group.CreateChild: as Duplicate, but of a group.
+struct CreateChild {
+  std::optional<Handle> group;
+  std::optional<uint32_t> rights_mask;
+  std::optional<Handle> new_token;  // absent only with export_node
+  bool export_node = false;
+};
+// Group.CreateChildrenSync: as DuplicateSync, but of a group.
+struct CreateChildrenSync {
+  std::optional<Handle> group;
+  std::optional<std::vector<uint32_t>> rights_masks;
+  std::vector<Handle> new_tokens;  // as many as masks; empty with export_node
+  bool export_node = false;
+};
+
 // A message for one node that becomes a core event as it is: node and call are filled in by the
 // session. Sync, Release, SetConstraints, Wait, Check, SetName, ..., BadMessage.
 struct NodeMessage {
@@ -119,10 +140,11 @@ struct Malformed {
 using Operation =
     std::variant<op::AllocateSharedCollection, op::AllocateNonSharedCollection,
                  op::BindSharedCollection, op::ValidateToken, op::SetAllocatorDebugInfo,
-                 op::Duplicate, op::DuplicateSync, op::AttachToken, op::NodeMessage,
-                 op::CloseHandle, op::Export, op::Import, op::CancelWait, op::Ping,
-                 op::GetServerInfo, op::InspectStatus, op::InspectCollections,
-                 op::InspectCollection, op::InspectHeaps, op::InspectSessions, op::Malformed>;
+                 op::Duplicate, op::DuplicateSync, op::AttachToken, op::CreateTokenGroup,
+                 op::CreateChild, op::CreateChildrenSync, op::NodeMessage, op::CloseHandle,
+                 op::Export, op::Import, op::CancelWait, op::Ping, op::GetServerInfo,
+                 op::InspectStatus, op::InspectCollections, op::InspectCollection, op::InspectHeaps,
+                 op::InspectSessions, op::Malformed>;
 
 // One call. `number` is its place in the session's order, from 1. A plain call has one operation;
 // Session.Run may have many (or none).

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The inside of a session: private to session.cc (order, end) and session_operations.cc (what each
-// operation does).
+// The inside of a session: private to session.cc (order, end), session_operations.cc (what each
+// operation does), session_making.cc (those that make nodes from nodes) and session_inspection.cc.
 #pragma once
 
 #include <atomic>
@@ -70,9 +70,6 @@ class Session::Impl {
   void Do(const CallSlot& slot, op::BindSharedCollection& what);
   void Do(const CallSlot& slot, op::ValidateToken& what);
   void Do(const CallSlot& slot, op::SetAllocatorDebugInfo& what);
-  void Do(const CallSlot& slot, op::Duplicate& what);
-  void Do(const CallSlot& slot, op::DuplicateSync& what);
-  void Do(const CallSlot& slot, op::AttachToken& what);
   void Do(const CallSlot& slot, op::NodeMessage& what);
   void Do(const CallSlot& slot, op::CloseHandle& what);
   void Do(const CallSlot& slot, op::Export& what);
@@ -86,6 +83,28 @@ class Session::Impl {
   void Do(const CallSlot& slot, op::InspectHeaps& what);
   void Do(const CallSlot& slot, op::InspectSessions& what);
   void Do(const CallSlot& slot, op::Malformed& what);
+
+  // Operations that make nodes from nodes (session_making.cc).
+  void Do(const CallSlot& slot, op::Duplicate& what);
+  void Do(const CallSlot& slot, op::DuplicateSync& what);
+  void Do(const CallSlot& slot, op::AttachToken& what);
+  void Do(const CallSlot& slot, op::CreateTokenGroup& what);
+  void Do(const CallSlot& slot, op::CreateChild& what);
+  void Do(const CallSlot& slot, op::CreateChildrenSync& what);
+  // Of the kind `made`: posts `event`, which makes event.child below event.node.
+  struct NewNode {
+    core::NodeKind kind = core::NodeKind::kToken;
+    const char* field = "token_handle";  // the message's, for the handle
+    std::optional<Handle> handle;
+    bool exported = false;
+  };
+  template <typename Event>
+  void MakeNode(const CallSlot& slot, NodeRef parent, Event event, const NewNode& made);
+  // One token per mask: posts an Event, which is DuplicateSync or CreateChildrenSync.
+  template <typename Event, typename Op>
+  void MakeTokens(const CallSlot& slot, NodeRef parent, Op& what);
+  std::optional<core::Failure> RefuseNewHandles(const std::vector<Handle>& handles,
+                                                size_t needed) const;
 
   // Helpers of the operations.
   std::optional<core::Failure> RefuseNewHandle(const std::optional<Handle>& handle,
@@ -108,10 +127,6 @@ class Session::Impl {
   core::Result<NodeRef> TakeTokenByDescriptor(DescriptorNumber number);
   core::Result<NodeRef> TakeExported(uint64_t cookie, std::optional<core::NodeKind> kind,
                                      const char* field);
-  // Duplicate and AttachToken: `event` makes the token event.child below `parent`.
-  template <typename Event>
-  void MakeToken(const CallSlot& slot, const NodeRef& parent, Event event,
-                 const std::optional<Handle>& handle, bool exported);
   void ValidateByNodeId(const CallSlot& slot, core::NodeId node);
   // CONV-3: the collection end exists and is closed at once.
   void BindDead(const CallSlot& slot, Handle collection, core::Failure why);

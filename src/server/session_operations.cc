@@ -3,7 +3,7 @@
 // What each operation of a session does, in the session's turn: look up handles, move nodes
 // between handle table and export table, and post events to the collection they belong to. The
 // rules of sysmem2 are the core's; what is refused here is only what concerns handles and
-// descriptors, which the core does not know.
+// descriptors, which the core does not know. How nodes are made from nodes is session_making.cc.
 
 #include <utility>
 
@@ -28,14 +28,6 @@ core::Failure NotFound(const char* field, std::string message) {
 core::Failure NoSuchHandle(Handle handle, const char* field) {
   return Refused(Error::kNotFound, "WIRE-HANDLE", field,
                  absl::StrCat("no handle ", handle, " in this session"));
-}
-
-core::Failure OutOfDescriptors(const absl::Status& status) {
-  core::Failure failure;
-  failure.error = Error::kNoMemory;
-  failure.rule = "LIMIT-EXPORTS";
-  failure.message = std::string(status.message());
-  return failure;
 }
 
 // The node a NodeMessage's event is for.
@@ -70,11 +62,12 @@ void Session::Impl::CreateRoot(const CallSlot& slot, std::optional<Handle> handl
   auto made = engine_.exports->Add(std::move(ref));
   if (!made.ok()) {
     engine_.ForgetCollection(host->id());
-    return slot.Resolve(OperationResult(OutOfDescriptors(made.status())));
+    return slot.Resolve(OperationResult(std::move(made).failure()));
   }
   std::vector<base::UniqueFd> ends;
-  ends.push_back(std::move(made->client_end));
-  host->PostEvent(std::move(event), slot, {{node, HolderOfEnd(made->cookie)}}, std::move(ends));
+  ends.push_back(std::move(made.value().client_end));
+  host->PostEvent(std::move(event), slot, {{node, HolderOfEnd(made.value().cookie)}},
+                  std::move(ends));
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::AllocateSharedCollection& what) {
@@ -192,91 +185,6 @@ void Session::Impl::Do(const CallSlot& slot, op::SetAllocatorDebugInfo& what) {
   slot.Resolve(OperationResult(core::Nothing{}));
 }
 
-// ---- Tokens ----------------------------------------------------------------------------------
-
-void Session::Impl::Do(const CallSlot& slot, op::Duplicate& what) {
-  const NodeRef* found = NodeFor(slot, what.token, NodeKind::kToken, "handle");
-  if (found == nullptr) return;
-  const NodeRef parent = *found;
-  const core::event::Duplicate event{0, parent.node, engine_.NewNodeId(), what.rights_mask};
-  MakeToken(slot, parent, event, what.new_token, what.export_node);
-}
-
-template <typename Event>
-void Session::Impl::MakeToken(const CallSlot& slot, const NodeRef& parent, Event event,
-                              const std::optional<Handle>& handle, bool exported) {
-  NodeRef child{parent.host, event.child, NodeKind::kToken};
-  if (!exported) {
-    if (auto refusal = RefuseNewHandle(handle, "token_handle")) {
-      return slot.Resolve(OperationResult(std::move(*refusal)));
-    }
-    AddHandle(*handle, std::move(child));
-    parent.host->PostEvent(event, slot, {{event.child, HolderFor(*handle)}});
-    return;
-  }
-  auto made = engine_.exports->Add(std::move(child));
-  if (!made.ok()) return slot.Resolve(OperationResult(OutOfDescriptors(made.status())));
-  std::vector<base::UniqueFd> ends;
-  ends.push_back(std::move(made->client_end));
-  parent.host->PostEvent(event, slot, {{event.child, HolderOfEnd(made->cookie)}}, std::move(ends));
-}
-
-void Session::Impl::Do(const CallSlot& slot, op::DuplicateSync& what) {
-  const NodeRef* found = NodeFor(slot, what.token, NodeKind::kToken, "handle");
-  if (found == nullptr) return;
-  const NodeRef parent = *found;
-  const size_t count = what.rights_masks ? what.rights_masks->size() : 0;
-  if (!what.export_node) {
-    if (what.new_tokens.size() != count) {
-      return slot.Resolve(OperationResult(
-          Refused(Error::kProtocolDeviation, "2.5", "token_handles",
-                  absl::StrCat(what.new_tokens.size(), " new handles for ", count, " masks"))));
-    }
-    std::set<Handle> distinct;
-    for (Handle handle : what.new_tokens) {
-      auto refusal = RefuseNewHandle(handle, "token_handles");
-      if (!refusal && !distinct.insert(handle).second) {
-        refusal = Refused(Error::kProtocolDeviation, "WIRE-HANDLE", "token_handles",
-                          absl::StrCat("handle ", handle, " is named twice"));
-      }
-      if (refusal) return slot.Resolve(OperationResult(std::move(*refusal)));
-    }
-  }
-  std::vector<core::NodeId> children;
-  CollectionHost::NamedHolders holders;
-  std::vector<base::UniqueFd> ends;
-  for (size_t index = 0; index < count; ++index) {
-    const core::NodeId node = engine_.NewNodeId();
-    NodeRef child{parent.host, node, NodeKind::kToken};
-    if (!what.export_node) {
-      AddHandle(what.new_tokens[index], std::move(child));
-      holders.emplace_back(node, HolderFor(what.new_tokens[index]));
-    } else {
-      auto made = engine_.exports->Add(std::move(child));
-      if (!made.ok()) {
-        for (auto& [made_node, holder] : holders) engine_.exports->Drop(holder.cookie);
-        return slot.Resolve(OperationResult(OutOfDescriptors(made.status())));
-      }
-      holders.emplace_back(node, HolderOfEnd(made->cookie));
-      ends.push_back(std::move(made->client_end));
-    }
-    children.push_back(node);
-  }
-  parent.host->PostEvent(
-      core::event::DuplicateSync{0, parent.node, std::move(children), std::move(what.rights_masks)},
-      slot, std::move(holders), std::move(ends));
-}
-
-// ---- Collections -----------------------------------------------------------------------------
-
-void Session::Impl::Do(const CallSlot& slot, op::AttachToken& what) {
-  const NodeRef* found = NodeFor(slot, what.collection, NodeKind::kCollection, "handle");
-  if (found == nullptr) return;
-  const NodeRef parent = *found;
-  const core::event::AttachToken event{0, parent.node, engine_.NewNodeId(), what.rights_mask};
-  MakeToken(slot, parent, event, what.new_token, what.export_node);
-}
-
 // ---- Any node --------------------------------------------------------------------------------
 
 void Session::Impl::Do(const CallSlot& slot, op::NodeMessage& what) {
@@ -336,11 +244,11 @@ void Session::Impl::Do(const CallSlot& slot, op::Export& what) {
   const NodeRef* ref = NodeFor(slot, what.handle, std::nullopt, "handle");
   if (ref == nullptr) return;
   auto made = engine_.exports->Add(*ref);
-  if (!made.ok()) return slot.Resolve(OperationResult(OutOfDescriptors(made.status())));
+  if (!made.ok()) return slot.Resolve(OperationResult(std::move(made).failure()));
   NodeRef moved = RemoveHandle(*what.handle);
   std::vector<base::UniqueFd> ends;
-  ends.push_back(std::move(made->client_end));
-  moved.host->PostMove(moved.node, HolderOfEnd(made->cookie), slot, std::move(ends));
+  ends.push_back(std::move(made.value().client_end));
+  moved.host->PostMove(moved.node, HolderOfEnd(made.value().cookie), slot, std::move(ends));
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::Import& what) {

@@ -122,9 +122,17 @@ Reader FindReader(const google::protobuf::Descriptor* request) {
       Plain<SetDebugTimeoutLogDeadlineRequest, Ack>(),
       Plain<SetVerboseLoggingRequest, Ack>(),
       Plain<GetBufferCollectionIdRequest, GetBufferCollectionIdReply>(),
+      Plain<SetWeakRequest, Ack>(),
+      Plain<SetWeakOkRequest, Ack>(),
 
       Plain<DuplicateSyncRequest, DuplicateSyncReply>(),
       Plain<DuplicateRequest, CreateReply>(),
+      Plain<SetDispensableRequest, Ack>(),
+      Plain<CreateBufferCollectionTokenGroupRequest, CreateReply>(),
+
+      Plain<CreateChildRequest, CreateReply>(),
+      Plain<CreateChildrenSyncRequest, CreateChildrenSyncReply>(),
+      Plain<AllChildrenPresentRequest, Ack>(),
 
       Plain<SetConstraintsRequest, Ack>(),
       Plain<WaitForAllBuffersAllocatedRequest, WaitForAllBuffersAllocatedReply>(),

@@ -15,6 +15,7 @@
 #include "server/request.h"
 #include "sysmem2/allocator.pb.h"
 #include "sysmem2/collection.pb.h"
+#include "sysmem2/group.pb.h"
 #include "sysmem2/inspect.pb.h"
 #include "sysmem2/node.pb.h"
 #include "sysmem2/session.pb.h"
@@ -37,10 +38,17 @@ Operation Parse(const sysmem2::SetDebugClientInfoRequest& from);
 Operation Parse(const sysmem2::SetDebugTimeoutLogDeadlineRequest& from);
 Operation Parse(const sysmem2::SetVerboseLoggingRequest& from);
 Operation Parse(const sysmem2::GetBufferCollectionIdRequest& from);
+Operation Parse(const sysmem2::SetWeakRequest& from);
+Operation Parse(const sysmem2::SetWeakOkRequest& from);
 
-// parse_token.cc, parse_collection.cc
+// parse_token.cc, parse_group.cc, parse_collection.cc
 Operation Parse(const sysmem2::DuplicateSyncRequest& from);
 Operation Parse(const sysmem2::DuplicateRequest& from);
+Operation Parse(const sysmem2::SetDispensableRequest& from);
+Operation Parse(const sysmem2::CreateBufferCollectionTokenGroupRequest& from);
+Operation Parse(const sysmem2::CreateChildRequest& from);
+Operation Parse(const sysmem2::CreateChildrenSyncRequest& from);
+Operation Parse(const sysmem2::AllChildrenPresentRequest& from);
 Operation Parse(const sysmem2::SetConstraintsRequest& from);
 Operation Parse(const sysmem2::WaitForAllBuffersAllocatedRequest& from);
 Operation Parse(const sysmem2::CheckAllBuffersAllocatedRequest& from);

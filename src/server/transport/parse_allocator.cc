@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "server/transport/new_nodes.h"
 #include "server/transport/optional_field.h"
 #include "server/transport/parse.h"
 #include "server/transport/refusals.h"
@@ -11,8 +12,8 @@ Operation Parse(const sysmem2::AllocateNonSharedCollectionRequest& from) {
 }
 
 Operation Parse(const sysmem2::AllocateSharedCollectionRequest& from) {
-  if (from.exported() && from.has_token_handle()) {
-    return BadFields("token_handle", "a token that is exported at once gets no handle");
+  if (auto refusal = HandleBesideExport(from.exported(), from.has_token_handle(), "token_handle")) {
+    return *std::move(refusal);
   }
   return op::AllocateSharedCollection{.token = IfSet(from.has_token_handle(), from.token_handle()),
                                       .export_node = from.exported()};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <utility>
 
+#include "server/transport/new_nodes.h"
 #include "server/transport/optional_field.h"
 #include "server/transport/parse.h"
 #include "server/transport/parse_constraints.h"
@@ -42,8 +43,8 @@ Operation Parse(const sysmem2::CheckAllBuffersAllocatedRequest& from) {
 }
 
 Operation Parse(const sysmem2::AttachTokenRequest& from) {
-  if (from.exported() && from.has_token_handle()) {
-    return BadFields("token_handle", "a token that is exported at once gets no handle");
+  if (auto refusal = HandleBesideExport(from.exported(), from.has_token_handle(), "token_handle")) {
+    return *std::move(refusal);
   }
   return op::AttachToken{
       .collection = HandleOf(from),

@@ -53,4 +53,14 @@ Operation Parse(const sysmem2::GetBufferCollectionIdRequest& from) {
   return ForAnyNode(from, core::event::GetBufferCollectionId{});
 }
 
+Operation Parse(const sysmem2::SetWeakRequest& from) {
+  return ForAnyNode(from, core::event::SetWeak{});
+}
+
+Operation Parse(const sysmem2::SetWeakOkRequest& from) {
+  return ForAnyNode(
+      from, core::event::SetWeakOk{.for_child_nodes_also = IfSet(from.has_for_child_nodes_also(),
+                                                                 from.for_child_nodes_also())});
+}
+
 }  // namespace sysmem::server::transport

@@ -23,6 +23,15 @@ bool EncodeAs(const OperationResult& from, To* to) {
   return true;
 }
 
+template <typename To>
+bool EncodeNewTokens(const OperationResult& from, To* to) {
+  if (IsNothing(from)) return true;
+  const auto* nodes = std::get_if<ExportedNodes>(&from);
+  if (nodes == nullptr) return false;
+  to->mutable_descriptor_numbers()->Add(nodes->descriptors.begin(), nodes->descriptors.end());
+  return true;
+}
+
 }  // namespace
 
 bool EncodeResult(const OperationResult& from, sysmem2::Empty*) { return IsNothing(from); }
@@ -42,11 +51,11 @@ bool EncodeResult(const OperationResult& from, sysmem2::CreateResult* to) {
 }
 
 bool EncodeResult(const OperationResult& from, sysmem2::DuplicateSyncResult* to) {
-  if (IsNothing(from)) return true;
-  const auto* nodes = std::get_if<ExportedNodes>(&from);
-  if (nodes == nullptr) return false;
-  to->mutable_descriptor_numbers()->Add(nodes->descriptors.begin(), nodes->descriptors.end());
-  return true;
+  return EncodeNewTokens(from, to);
+}
+
+bool EncodeResult(const OperationResult& from, sysmem2::CreateChildrenSyncResult* to) {
+  return EncodeNewTokens(from, to);
 }
 
 bool EncodeResult(const OperationResult& from, sysmem2::ExportResult* to) {

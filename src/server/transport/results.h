@@ -14,6 +14,7 @@
 #include "server/transport/encode.h"
 #include "sysmem2/allocator.pb.h"
 #include "sysmem2/collection.pb.h"
+#include "sysmem2/group.pb.h"
 #include "sysmem2/inspect.pb.h"
 #include "sysmem2/node.pb.h"
 #include "sysmem2/session.pb.h"
@@ -27,6 +28,7 @@ bool EncodeResult(const OperationResult& from, sysmem2::SyncResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::CheckAllBuffersAllocatedResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::CreateResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::DuplicateSyncResult* to);
+bool EncodeResult(const OperationResult& from, sysmem2::CreateChildrenSyncResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::ExportResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::ValidateBufferCollectionTokenResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::GetBufferCollectionIdResult* to);

@@ -90,7 +90,7 @@ TEST(Batch, HoldsSoManyOperationsAndNoMore) {
 TEST(Batch, GoesOnAroundAnOperationThatIsUnknownOrBad) {
   sysmem2::RunRequest request;
   request.add_operations();
-  request.add_operations()->mutable_set_weak()->set_handle(1);
+  request.add_operations()->mutable_attach_lifetime_tracking()->set_handle(1);
   request.add_operations()->mutable_allocate_shared_collection()->set_exported(true);
   request.mutable_operations(2)->mutable_allocate_shared_collection()->set_token_handle(1);
   request.mutable_operations(2)->mutable_allocate_shared_collection()->set_exported(false);
@@ -140,6 +140,20 @@ TEST(BatchReply, NamesTheDescriptorOfAnAttachedTokenThatIsExported) {
   request.add_operations()->mutable_attach_token()->set_exported(true);
   const sysmem2::RunReply reply = Answer(ParseBatch(request), {ExportedNodes{{7}}});
   EXPECT_EQ(reply.last().attach_token().descriptor_number(), 7u);
+}
+
+TEST(BatchReply, NamesTheDescriptorsOfGroupsAndTheirChildrenThatAreExported) {
+  sysmem2::RunRequest request;
+  request.add_operations()->mutable_create_buffer_collection_token_group()->set_exported(true);
+  sysmem2::RunReply reply = Answer(ParseBatch(request), {ExportedNodes{{7}}});
+  EXPECT_EQ(reply.last().create_buffer_collection_token_group().descriptor_number(), 7u);
+  request.mutable_operations(0)->mutable_create_child()->set_exported(true);
+  reply = Answer(ParseBatch(request), {ExportedNodes{{8}}});
+  EXPECT_EQ(reply.last().create_child().descriptor_number(), 8u);
+  request.mutable_operations(0)->mutable_create_children_sync()->set_exported(true);
+  reply = Answer(ParseBatch(request), {ExportedNodes{{9, 10}}});
+  EXPECT_EQ(reply.last().create_children_sync().descriptor_numbers_size(), 2);
+  EXPECT_EQ(reply.last().create_children_sync().descriptor_numbers(1), 10u);
 }
 
 TEST(BatchReply, HasAFailedLastOperationAmongTheFailures) {

@@ -59,6 +59,16 @@ Operation WithName(int size) {
   return Parse(request);
 }
 
+template <typename Request>
+Operation WithMasks(int size) {
+  Request request;
+  request.set_handle(kHandle);
+  request.mutable_rights_attenuation_masks();
+  request.set_exported(true);
+  for (int i = 0; i < size; ++i) request.mutable_rights_attenuation_masks()->add_masks(1);
+  return Parse(request);
+}
+
 const Bound kBounds[] = {
     InConstraints("image_format_constraints", 64, "constraints.image_format_constraints",
                   [](Constraints& to, int size) {
@@ -86,14 +96,9 @@ const Bound kBounds[] = {
             "constraints.image_format_constraints[2].required_max_size_list",
             [](auto& image) { image.add_required_max_size_list(); }),
     {"duplicates", 64, "rights_attenuation_masks", Hurts::kNode,
-     [](int size) {
-       sysmem2::DuplicateSyncRequest request;
-       request.set_handle(kHandle);
-       request.mutable_rights_attenuation_masks();
-       request.set_exported(true);
-       for (int i = 0; i < size; ++i) request.mutable_rights_attenuation_masks()->add_masks(1);
-       return Parse(request);
-     }},
+     WithMasks<sysmem2::DuplicateSyncRequest>},
+    {"children", 64, "rights_attenuation_masks", Hurts::kNode,
+     WithMasks<sysmem2::CreateChildrenSyncRequest>},
     {"set_name", 64, "name", Hurts::kNode, WithName<sysmem2::SetNameRequest>},
     {"client_name_of_a_node", 256, "name", Hurts::kNode,
      WithName<sysmem2::SetDebugClientInfoRequest>},

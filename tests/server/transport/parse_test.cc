@@ -158,6 +158,77 @@ TEST(ParseToken, KeepsMasksThatAreMissingApartFromNone) {
   EXPECT_EQ(As<op::DuplicateSync>(Parse(request)).rights_masks, std::vector<uint32_t>());
 }
 
+TEST(ParseToken, MakesAGroupWithAHandleOrExported) {
+  sysmem2::CreateBufferCollectionTokenGroupRequest request;
+  EXPECT_EQ(As<op::CreateTokenGroup>(Parse(request)).new_group, std::nullopt);
+  request.set_handle(1);
+  request.set_group_handle(2);
+  EXPECT_EQ(As<op::CreateTokenGroup>(Parse(request)).token, 1u);
+  EXPECT_EQ(As<op::CreateTokenGroup>(Parse(request)).new_group, 2u);
+  request.set_exported(true);
+  EXPECT_EQ(BadField(Parse(request)), "group_handle");
+  request.clear_group_handle();
+  EXPECT_TRUE(As<op::CreateTokenGroup>(Parse(request)).export_node);
+}
+
+TEST(ParseToken, AloneCanBeDispensable) {
+  sysmem2::SetDispensableRequest request;
+  request.set_handle(4);
+  EXPECT_EQ(As<op::NodeMessage>(Parse(request)).handle, 4u);
+  EXPECT_EQ(As<op::NodeMessage>(Parse(request)).kind, core::NodeKind::kToken);
+  EventOf<core::event::SetDispensable>(Parse(request));
+}
+
+TEST(ParseNode, TellsWeakNodesApartByWhomTheyVouchFor) {
+  EventOf<core::event::SetWeak>(Parse(sysmem2::SetWeakRequest()));
+  sysmem2::SetWeakOkRequest request;
+  EXPECT_EQ(EventOf<core::event::SetWeakOk>(Parse(request)).for_child_nodes_also, std::nullopt);
+  request.set_for_child_nodes_also(false);
+  EXPECT_EQ(EventOf<core::event::SetWeakOk>(Parse(request)).for_child_nodes_also, false);
+  request.set_for_child_nodes_also(true);
+  EXPECT_EQ(EventOf<core::event::SetWeakOk>(Parse(request)).for_child_nodes_also, true);
+}
+
+TEST(ParseGroup, MakesAChildWithAHandleOrExported) {
+  sysmem2::CreateChildRequest request;
+  request.set_handle(1);
+  request.set_token_handle(2);
+  EXPECT_EQ(As<op::CreateChild>(Parse(request)).group, 1u);
+  EXPECT_EQ(As<op::CreateChild>(Parse(request)).new_token, 2u);
+  EXPECT_EQ(As<op::CreateChild>(Parse(request)).rights_mask, std::nullopt);
+  request.set_rights_attenuation_mask(0);
+  EXPECT_EQ(As<op::CreateChild>(Parse(request)).rights_mask, 0u);
+  request.set_exported(true);
+  EXPECT_EQ(BadField(Parse(request)), "token_handle");
+  request.clear_token_handle();
+  EXPECT_TRUE(As<op::CreateChild>(Parse(request)).export_node);
+}
+
+TEST(ParseGroup, MakesAChildPerMask) {
+  sysmem2::CreateChildrenSyncRequest request;
+  request.set_handle(1);
+  EXPECT_EQ(As<op::CreateChildrenSync>(Parse(request)).rights_masks, std::nullopt)
+      << "missing is not the same as none";
+  request.mutable_rights_attenuation_masks()->add_masks(7);
+  EXPECT_EQ(BadField(Parse(request)), "token_handles");
+  request.add_token_handles(5);
+  EXPECT_EQ(As<op::CreateChildrenSync>(Parse(request)).group, 1u);
+  EXPECT_EQ(As<op::CreateChildrenSync>(Parse(request)).rights_masks, std::vector<uint32_t>{7});
+  EXPECT_EQ(As<op::CreateChildrenSync>(Parse(request)).new_tokens, std::vector<Handle>{5});
+  request.set_exported(true);
+  EXPECT_EQ(BadField(Parse(request)), "token_handles");
+  request.clear_token_handles();
+  EXPECT_TRUE(As<op::CreateChildrenSync>(Parse(request)).export_node);
+}
+
+TEST(ParseGroup, AloneHasAllChildrenPresent) {
+  sysmem2::AllChildrenPresentRequest request;
+  request.set_handle(4);
+  EXPECT_EQ(As<op::NodeMessage>(Parse(request)).handle, 4u);
+  EXPECT_EQ(As<op::NodeMessage>(Parse(request)).kind, core::NodeKind::kGroup);
+  EventOf<core::event::AllChildrenPresent>(Parse(request));
+}
+
 TEST(ParseCollection, KeepsConstraintsThatAreMissingApartFromEmptyOnes) {
   sysmem2::SetConstraintsRequest request;
   request.set_handle(2);
