@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sysmemctl: look into a running sysmemd. See sysmemctl(1).
+// sysmemctl: look into a running sysmemd, or negotiate without one. See sysmemctl(1).
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "sysmem_version.h"
 #include "tools/sysmemctl/commands.h"
+#include "tools/sysmemctl/simulate.h"
 
 namespace sysmem::ctl {
 namespace {
@@ -37,12 +39,16 @@ int Main(int argc, char** argv) {
   auto* show = app.add_subcommand("show", "One collection or session in full");
   uint64_t id = 0;
   show->add_option("ID", id, "Id of a collection or session, as `list` prints it")->required();
+  auto* simulate = app.add_subcommand("simulate", "Negotiate what files say, without a daemon");
+  std::vector<std::string> files;
+  simulate->add_option("FILE", files, "Scenarios in TOML or JSON; see sysmemctl(1)")->required();
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
+  if (*simulate) return SimulateFiles(files, json);
 
   Result<DaemonView> daemon = DaemonView::Open(socket);
   if (!daemon.ok()) return Complain(daemon.failure());

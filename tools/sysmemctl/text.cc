@@ -12,6 +12,18 @@ namespace sysmem::ctl {
 
 std::string Safe(const std::string& text) { return base::Escape(text); }
 
+std::string SafeLine(const std::string& text) {
+  std::string line;
+  size_t begin = 0;
+  while (true) {
+    const size_t quote = text.find_first_of("\"'", begin);
+    line += base::Escape(std::string_view(text).substr(begin, quote - begin));
+    if (quote == std::string::npos) return line;
+    line += text[quote];
+    begin = quote + 1;
+  }
+}
+
 std::string Bytes(uint64_t bytes) {
   if (bytes < 1024) return std::to_string(bytes) + " B";
   static constexpr std::array<const char*, 5> kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB"};
@@ -54,10 +66,12 @@ std::string Process(const Json& peer) {
 }
 
 std::string HeapName(const Json& heap) {
-  const std::string type = Text(heap, "heap_type");
-  const size_t dot = type.rfind('.');
-  std::string name = Safe(dot == std::string::npos ? type : type.substr(dot + 1));
-  const uint64_t id = Number(heap, "id");
+  return ShortHeapName(Text(heap, "heap_type"), Number(heap, "id"));
+}
+
+std::string ShortHeapName(const std::string& heap_type, uint64_t id) {
+  const size_t dot = heap_type.rfind('.');
+  const std::string name = Safe(dot == std::string::npos ? heap_type : heap_type.substr(dot + 1));
   return id == 0 ? name : name + "#" + std::to_string(id);
 }
 

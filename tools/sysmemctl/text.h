@@ -14,6 +14,8 @@ namespace sysmem::ctl {
 
 // Control characters and broken UTF-8 escaped.
 std::string Safe(const std::string& text);
+// The same for a whole line: quotation marks stay as they are.
+std::string SafeLine(const std::string& text);
 // "3.4 MiB"; exact below 1 KiB.
 std::string Bytes(uint64_t bytes);
 // "4 s", "3 min 7 s", "2 d 4 h".
@@ -24,6 +26,8 @@ std::string EnumWord(const std::string& name, const std::string& prefix);
 std::string Process(const Json& peer);
 // The last part of a heap's type, which is what people call it: "SYSTEM_RAM".
 std::string HeapName(const Json& heap);
+// The same of a heap_type; with the id unless that is 0.
+std::string ShortHeapName(const std::string& heap_type, uint64_t id);
 
 // Rows in aligned columns; the first row is the heading. Columns of numbers align to the right.
 class Table {
