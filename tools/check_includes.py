@@ -66,6 +66,8 @@ FILES = {
     # Where the daemon's settings come from.
     "src/server/options.cc": {"cli11"},
     "src/server/config_file.cc": {"toml"},
+    "src/server/format_cost_table.h": {"toml"},
+    "src/server/format_cost_table.cc": {"toml"},
     # The bare gRPC call that sysmem-bench compares with; a program of its own.
     "tools/bench/floor.cc": {"grpc", "proto", "protobuf"},
     # Readiness, activation and watchdog.

@@ -59,6 +59,15 @@ std::string ColorSpaceName(uint32_t number) {
   return row != nullptr ? row->name : std::to_string(number);
 }
 
+std::optional<uint32_t> ColorSpaceOfName(std::string_view name) {
+  if (name == "INVALID") return color_space::kInvalid;
+  if (name == "DO_NOT_CARE") return color_space::kDoNotCare;
+  for (const ColorSpaceInfo& row : kColorSpaces) {
+    if (row.name == name) return row.number;
+  }
+  return std::nullopt;
+}
+
 bool IsColorSpaceSupported(uint32_t color_space, uint32_t pixel_format) {
   if (color_space == color_space::kPassthrough) return true;
   const ColorSpaceInfo* space = Find(color_space);

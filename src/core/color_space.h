@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sysmem::core {
@@ -26,6 +28,8 @@ inline constexpr uint32_t kDoNotCare = 0xFFFFFFFE;
 
 // "REC709", or the number as text.
 std::string ColorSpaceName(uint32_t number);
+// By that name; empty if there is none.
+std::optional<uint32_t> ColorSpaceOfName(std::string_view name);
 
 // Whether images of this pixel format can be in this colour space. PASSTHROUGH always; INVALID,
 // DO_NOT_CARE and unknown numbers never.

@@ -33,6 +33,12 @@ struct BufferUsage {
   bool operator==(const BufferUsage&) const = default;
 };
 
+// The bits of either.
+constexpr BufferUsage operator|(const BufferUsage& a, const BufferUsage& b) {
+  return {a.none | b.none, a.cpu | b.cpu, a.vulkan | b.vulkan, a.display | b.display,
+          a.video | b.video};
+}
+
 inline constexpr uint32_t kNoneUsage = 1;
 inline constexpr uint32_t kNoneUsagePermitAllocation = 2;
 inline constexpr uint32_t kCpuUsageRead = 1;

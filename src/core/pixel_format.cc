@@ -54,20 +54,53 @@ constexpr ModifierNameRow kModifierNames[] = {
     {modifier::kIntelYfTiled, "INTEL_I915_YF_TILED"},
     {modifier::kIntelYTiledCcs, "INTEL_I915_Y_TILED_CCS"},
     {modifier::kIntelYfTiledCcs, "INTEL_I915_YF_TILED_CCS"},
-    {modifier::kArmAfbc16x16, "ARM_AFBC_16X16"},
-    {modifier::kArmAfbc32x8, "ARM_AFBC_32X8"},
     {modifier::kArmLinearTe, "ARM_LINEAR_TE"},
-    {modifier::kArmAfbc16x16Te, "ARM_AFBC_16X16_TE"},
-    {modifier::kArmAfbc32x8Te, "ARM_AFBC_32X8_TE"},
-    {modifier::kArmAfbc16x16YuvTiledHeader, "ARM_AFBC_16X16_YUV_TILED_HEADER"},
-    {modifier::kArmAfbc16x16SplitBlockSparseYuv, "ARM_AFBC_16X16_SPLIT_BLOCK_SPARSE_YUV"},
-    {modifier::kArmAfbc16x16SplitBlockSparseYuvTe, "ARM_AFBC_16X16_SPLIT_BLOCK_SPARSE_YUV_TE"},
-    {modifier::kArmAfbc16x16SplitBlockSparseYuvTiledHeader,
-     "ARM_AFBC_16X16_SPLIT_BLOCK_SPARSE_YUV_TILED_HEADER"},
-    {modifier::kArmAfbc16x16SplitBlockSparseYuvTeTiledHeader,
-     "ARM_AFBC_16X16_SPLIT_BLOCK_SPARSE_YUV_TE_TILED_HEADER"},
     {modifier::kGoogleGoldfishOptimal, "GOOGLE_GOLDFISH_OPTIMAL"},
 };
+
+// AFBC has a name for each combination of its flags: that of the block size, then those of the
+// flags that are set, in this order.
+constexpr ModifierNameRow kAfbcNames[] = {
+    {modifier::kArmAfbc16x16, "ARM_AFBC_16X16"},
+    {modifier::kArmAfbc32x8, "ARM_AFBC_32X8"},
+};
+constexpr ModifierNameRow kArmFlagNames[] = {
+    {modifier::kArmSplitBlockBit, "_SPLIT_BLOCK"},
+    {modifier::kArmSparseBit, "_SPARSE"},
+    {modifier::kArmYuvBit, "_YUV"},
+    {modifier::kArmBchBit, "_BCH"},
+    {modifier::kArmTeBit, "_TE"},
+    {modifier::kArmTiledHeaderBit, "_TILED_HEADER"},
+};
+
+// REQUIRES: IsArmAfbc(modifier).
+std::string AfbcName(uint64_t modifier) {
+  const bool is_16x16 = (modifier & ~modifier::kArmFlagBits) == modifier::kArmAfbc16x16;
+  std::string name = kAfbcNames[is_16x16 ? 0 : 1].name;
+  for (const ModifierNameRow& flag : kArmFlagNames) {
+    if ((modifier & flag.number) != 0) name += flag.name;
+  }
+  return name;
+}
+
+// Takes `prefix` off the front of `text` if it is there.
+bool Consume(std::string_view& text, std::string_view prefix) {
+  if (text.substr(0, prefix.size()) != prefix) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+std::optional<uint64_t> AfbcOfName(std::string_view name) {
+  for (const ModifierNameRow& base : kAfbcNames) {
+    if (!Consume(name, base.name)) continue;
+    uint64_t modifier = base.number;
+    for (const ModifierNameRow& flag : kArmFlagNames) {
+      if (Consume(name, flag.name)) modifier |= flag.number;
+    }
+    return name.empty() ? std::optional(modifier) : std::nullopt;
+  }
+  return std::nullopt;
+}
 
 std::string Hexadecimal(uint64_t number) {
   std::array<char, 32> text{};
@@ -91,11 +124,29 @@ std::string PixelFormatName(uint32_t number) {
   return format != nullptr ? format->name : std::to_string(number);
 }
 
+std::optional<uint32_t> PixelFormatOfName(std::string_view name) {
+  if (name == "INVALID") return pixel_format::kInvalid;
+  if (name == "DO_NOT_CARE") return pixel_format::kDoNotCare;
+  for (const PixelFormatInfo& format : kFormats) {
+    if (format.name == name) return format.number;
+    if (format.v1_name != nullptr && format.v1_name == name) return format.number;
+  }
+  return std::nullopt;
+}
+
 std::string ModifierName(uint64_t modifier) {
+  if (modifier::IsArmAfbc(modifier)) return AfbcName(modifier);
   for (const ModifierNameRow& row : kModifierNames) {
     if (row.number == modifier) return row.name;
   }
   return Hexadecimal(modifier);
+}
+
+std::optional<uint64_t> ModifierOfName(std::string_view name) {
+  for (const ModifierNameRow& row : kModifierNames) {
+    if (row.name == name) return row.number;
+  }
+  return AfbcOfName(name);
 }
 
 std::string PairName(const PixelFormatAndModifier& pair) {

@@ -11,7 +11,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/constraints.h"
 
@@ -114,8 +116,15 @@ const PixelFormatInfo* FindPixelFormat(uint32_t number);
 
 // "NV12", "DO_NOT_CARE", "INVALID", or the number as text.
 std::string PixelFormatName(uint32_t number);
-// "LINEAR", "INTEL_I915_X_TILED", ..., or the number in hexadecimal.
+// By that name, or by that of the older interface ("BGRA32"); empty if there is none. Whatever
+// people may write is read by ParsePixelFormat() of format_names.h.
+std::optional<uint32_t> PixelFormatOfName(std::string_view name);
+
+// "LINEAR", "INTEL_I915_X_TILED", "ARM_AFBC_32X8_SPARSE_BCH", ..., or the number in hexadecimal.
 std::string ModifierName(uint64_t modifier);
+// By that name; empty if there is none.
+std::optional<uint64_t> ModifierOfName(std::string_view name);
+
 // "NV12 LINEAR"
 std::string PairName(const PixelFormatAndModifier& pair);
 

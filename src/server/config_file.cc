@@ -13,9 +13,12 @@
 #include "absl/strings/str_cat.h"
 #include "base/errno_status.h"
 #include "base/escape.h"
+#include "server/format_cost_table.h"
 
 namespace sysmem::server {
 namespace {
+
+constexpr char kFormatCosts[] = "format_costs";
 
 std::string Where(const std::string& path, const toml::source_region& source) {
   return absl::StrCat(path, ":", source.begin.line);
@@ -47,20 +50,25 @@ absl::Status Flatten(const toml::table& table, const std::string& prefix, const 
 
 }  // namespace
 
-absl::StatusOr<std::vector<ConfigEntry>> ParseConfig(std::string_view text,
-                                                     const std::string& path) {
+absl::StatusOr<Config> ParseConfig(std::string_view text, const std::string& path) {
   try {
-    std::vector<ConfigEntry> entries;
-    absl::Status status = Flatten(toml::parse(text, path), "", path, entries);
+    toml::table table = toml::parse(text, path);
+    Config config;
+    if (const toml::node* costs = table.get(kFormatCosts)) {
+      absl::Status status = ReadFormatCosts(*costs, path, config.format_costs);
+      if (!status.ok()) return status;
+      table.erase(kFormatCosts);
+    }
+    absl::Status status = Flatten(table, "", path, config.entries);
     if (!status.ok()) return status;
-    return entries;
+    return config;
   } catch (const toml::parse_error& error) {
     return absl::InvalidArgumentError(
         absl::StrCat(Where(path, error.source()), ": ", std::string(error.description())));
   }
 }
 
-absl::StatusOr<std::vector<ConfigEntry>> ReadConfigFile(const std::string& path) {
+absl::StatusOr<Config> ReadConfigFile(const std::string& path) {
   errno = 0;
   std::ifstream file(path);
   std::ostringstream text;

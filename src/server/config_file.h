@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reads a TOML file as a flat list: each value with its full key and the line it stands on, so that
-// whoever knows the keys can say where a wrong one is. Values are strings.
+// whoever knows the keys can say where a wrong one is. Values are strings. What is no setting but a
+// table is read at once: the costs of image formats (format_cost_table.h).
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/settings.h"
 
 namespace sysmem::server {
 
@@ -20,11 +22,16 @@ struct ConfigEntry {
   std::string where;  // "/etc/sysmemd/sysmemd.toml:3"
 };
 
-// Errors: InvalidArgument "FILE:LINE: ..." for what is no TOML and for values that are no strings.
-absl::StatusOr<std::vector<ConfigEntry>> ParseConfig(std::string_view text,
-                                                     const std::string& path);
+struct Config {
+  std::vector<ConfigEntry> entries;
+  std::vector<core::FormatCost> format_costs;
+};
+
+// Errors: InvalidArgument "FILE:LINE: ..." for what is no TOML, for values that are no strings, and
+// for wrong format costs.
+absl::StatusOr<Config> ParseConfig(std::string_view text, const std::string& path);
 
 // NotFound when there is no such file; else with the errno text.
-absl::StatusOr<std::vector<ConfigEntry>> ReadConfigFile(const std::string& path);
+absl::StatusOr<Config> ReadConfigFile(const std::string& path);
 
 }  // namespace sysmem::server

@@ -173,6 +173,7 @@ void Daemon::StartEngine() {
   EngineOptions engine_options;
   engine_options.limits = LimitsFor(descriptor_limit_);
   engine_options.core.limits.page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  engine_options.core.format_costs = options_.format_costs;
   engine_options.core.debug_log = options_.log_level == LogLevel::kDebug;
   engine_options.heaps = {std::make_shared<heaps::MemfdHeap>(
       gate_, heaps::MemfdHeapOptions{.warm_pool = {.bytes = options_.warm_pool_bytes},

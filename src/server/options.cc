@@ -15,7 +15,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/escape.h"
 #include "server/config_file.h"
 #include "sysmem_version.h"
@@ -100,6 +102,17 @@ absl::Status ReadWarmPool(const std::string& value, Options& options) {
   return absl::OkStatus();
 }
 
+// Files are read when it is known which ones they are (ReadCostFiles).
+absl::Status ReadFormatCostFiles(const std::string& value, Options& options) {
+  options.format_cost_files.clear();
+  for (const absl::string_view name : absl::StrSplit(value, ':', absl::SkipEmpty())) {
+    const bool has_directory = absl::StrContains(name, '/');
+    options.format_cost_files.push_back(
+        has_directory ? std::string(name) : absl::StrCat(kFormatCostDirectory, "/", name, ".toml"));
+  }
+  return absl::OkStatus();
+}
+
 struct Setting {
   const char* flag;
   const char* variable;
@@ -121,6 +134,8 @@ constexpr Setting kSettings[] = {
      "Part of the available memory that allocations leave alone (default 5)", ReadMemoryReserve},
     {"--warm-pool", "SYSMEMD_WARM_POOL", "memory.warm_pool", "MIB",
      "Memory for small buffers made ahead of time (default 8)", ReadWarmPool},
+    {"--format-costs", "SYSMEMD_FORMAT_COSTS", "formats.costs", "FILE:FILE...",
+     "Files that say which image formats to prefer", ReadFormatCostFiles},
 };
 constexpr size_t kSettingCount = std::size(kSettings);
 
@@ -203,10 +218,31 @@ absl::Status ApplyFile(const std::vector<ConfigEntry>& entries, Options& options
 // `named`: the file somebody asked for; empty for the default one, which may be absent.
 absl::Status ApplyFileAt(const std::optional<std::string>& named, const std::string& default_path,
                          Options& options) {
-  absl::StatusOr<std::vector<ConfigEntry>> entries = ReadConfigFile(named.value_or(default_path));
-  if (entries.ok()) return ApplyFile(*entries, options);
-  if (!named && absl::IsNotFound(entries.status())) return absl::OkStatus();
-  return entries.status();
+  absl::StatusOr<Config> config = ReadConfigFile(named.value_or(default_path));
+  if (!config.ok()) {
+    const bool may_be_absent = !named && absl::IsNotFound(config.status());
+    return may_be_absent ? absl::OkStatus() : config.status();
+  }
+  options.format_costs = std::move(config->format_costs);
+  return ApplyFile(config->entries, options);
+}
+
+// Puts what the files say before what the configuration itself says, which so has the last word.
+absl::Status ReadCostFiles(Options& options) {
+  std::vector<core::FormatCost> costs;
+  for (const std::string& path : options.format_cost_files) {
+    absl::StatusOr<Config> file = ReadConfigFile(path);
+    if (!file.ok()) return file.status();
+    if (!file->entries.empty()) {
+      const ConfigEntry& first = file->entries.front();
+      return absl::InvalidArgumentError(absl::StrCat(first.where, ": ", base::Quote(first.key),
+                                                     " is not for a file of format costs"));
+    }
+    costs.insert(costs.end(), file->format_costs.begin(), file->format_costs.end());
+  }
+  costs.insert(costs.end(), options.format_costs.begin(), options.format_costs.end());
+  options.format_costs = std::move(costs);
+  return absl::OkStatus();
 }
 
 std::optional<std::string> Variable(const Environment& environment, const char* name) {
@@ -227,10 +263,13 @@ absl::Status ApplyAll(const Arguments& arguments, const Environment& environment
     if (!status.ok() || !arguments.settings[i]) continue;
     status = Apply(setting, *arguments.settings[i], setting.flag, options);
   }
+  if (status.ok()) status = ReadCostFiles(options);
   return status;
 }
 
 }  // namespace
+
+const char kFormatCostDirectory[] = SYSMEM_FORMAT_COST_DIRECTORY;
 
 int ParsedCommandLine::Print() const {
   (exit_code == 0 ? std::cout : std::cerr) << text << std::flush;

@@ -16,7 +16,9 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "core/settings.h"
 #include "server/log.h"
 
 namespace sysmem::server {
@@ -29,7 +31,10 @@ struct Options {
   std::optional<gid_t> admin_gid;
   uint64_t warm_pool_bytes = 8 << 20;   // of small buffers made ahead of time; 0: none
   unsigned memory_reserve_percent = 5;  // of the available memory, which allocations leave alone
-  std::optional<int> ready_fd;          // gets one byte when clients can connect, then is closed
+  // Which of several possible image formats is chosen (COST-1). Of equal entries the later holds.
+  std::vector<core::FormatCost> format_costs;
+  std::vector<std::string> format_cost_files;  // are in format_costs already
+  std::optional<int> ready_fd;  // gets one byte when clients can connect, then is closed
   // For tests of the order of calls: they reach the sessions shuffled, by this seed.
   std::optional<uint64_t> test_shuffle_calls;
 };
@@ -44,6 +49,9 @@ struct ParsedCommandLine {
 };
 
 inline constexpr char kDefaultConfigPath[] = "/etc/sysmemd/sysmemd.toml";
+
+// Where files of format costs are looked for that are named without a directory and without .toml.
+extern const char kFormatCostDirectory[];
 
 // Value of an environment variable or nullptr.
 using Environment = std::function<const char*(const char* name)>;

@@ -107,6 +107,38 @@ TEST_F(OptionsTest, PreferTheCommandLineToTheEnvironmentToTheFile) {
   EXPECT_EQ(options.memory_reserve_percent, 1U);
 }
 
+TEST_F(OptionsTest, TakeFormatCostsFromTheNamedFilesAndThenFromTheConfiguration) {
+  const std::string entry = "[[format_costs]]\npixel_format = \"NV12\"\ncost = ";
+  const std::string one = WriteFile("one.toml", entry + "1\n");
+  const std::string two = WriteFile("two.toml", entry + "2\n");
+  Configure("formats.costs = \"" + one + ":" + two + "\"\n" + entry + "3\n");
+  const auto costs = [](const Options& options) {
+    std::vector<double> values;
+    for (const core::FormatCost& cost : options.format_costs) values.push_back(cost.cost);
+    return values;
+  };
+  EXPECT_EQ(costs(Good({})), (std::vector<double>{1, 2, 3}));
+  EXPECT_EQ(costs(Good({"--format-costs", two.c_str()})), (std::vector<double>{2, 3}));
+  EXPECT_EQ(costs(Good({"--format-costs", ""})), std::vector<double>{3});
+}
+
+TEST_F(OptionsTest, LookForFormatCostsWithoutADirectoryInTheirOwnDirectory) {
+  EXPECT_THAT(Complaint({"--format-costs", "no-such-machine"}),
+              HasSubstr(std::string(kFormatCostDirectory) +
+                        "/no-such-machine.toml: No such file or directory"));
+}
+
+TEST_F(OptionsTest, WantNothingElseInAFileOfFormatCosts) {
+  const std::string file = WriteFile("costs.toml", "\nsocket.path = \"/x\"\n");
+  EXPECT_THAT(Complaint({"--format-costs", file.c_str()}),
+              HasSubstr("costs.toml:2: \"socket\" is not for a file of format costs"));
+}
+
+TEST_F(OptionsTest, NameTheLineOfAWrongFormatCost) {
+  Configure("[[format_costs]]\npixel_format = \"NV13\"\ncost = 1\n");
+  EXPECT_THAT(Complaint({}), HasSubstr("default.toml:2: format_costs.pixel_format: expected"));
+}
+
 TEST_F(OptionsTest, ReadTheFileThatIsNamedInsteadOfTheDefaultOne) {
   Configure("socket.path = \"/default\"\n");
   const std::string named = WriteFile("named.toml", "socket.path = \"/named\"\n");
