@@ -32,20 +32,25 @@ constexpr uint64_t kMostAhead = 128;
 // How long to wait for a daemon that carries nothing out.
 constexpr int64_t kAheadTimeoutNs = 1'000'000'000;
 // For how long a caller looks for its answer before it goes to sleep: about as long as sleeping and
-// being woken take (which the daemon pays for in part). An answer that comes while it looks costs
-// neither; one that does not has cost twice the sleep at most.
-constexpr int64_t kLookNs = 60'000;
+// being woken take, of which the daemon pays a part: 20 to 60 us on hardware, twice that in a
+// virtual machine. An answer that comes while it looks costs neither; one that does not has cost
+// twice the sleep at most.
+constexpr int64_t kLookNs = 150'000;
 constexpr unsigned kLooksBeforeYield = 4;
 // How often a caller who waits longer reads the handle channel. What is not read there for five
 // seconds while the answer waits behind it ends the session.
 constexpr int64_t kTakeInNs = 1'000'000'000;
 
-// The next call that came out of the queue; null if none did by the deadline.
-RawCall* LookThenSleep(grpc::CompletionQueue& queue, int64_t deadline_ns) {
+// The next call that came out of the queue; null if none did by the deadline. `meanwhile` is called
+// between looks.
+template <typename Meanwhile>
+RawCall* LookThenSleep(grpc::CompletionQueue& queue, int64_t deadline_ns,
+                       const Meanwhile& meanwhile) {
   const int64_t sleep_at = std::min(deadline_ns, DeadlineAfter(kLookNs));
   unsigned looked = 0;
   do {
     if (RawCall* const answered = NextAnswered(queue, 0)) return answered;
+    meanwhile();
     // To the daemon, where it shares this processor.
     if (looked++ % kLooksBeforeYield == 0) ::sched_yield();
   } while (NowNs() < sleep_at);
@@ -188,6 +193,7 @@ Outcome<sysmem2::OperationResult> Connection::Call(OperationRequest request, Cal
   if (auto dead = Dead()) return *std::move(dead);
   QueueLease queue(*this);
   auto call = std::make_shared<PendingCall>();
+  call->brings_descriptors = options.waits;
   {
     const std::lock_guard lock(send_mutex_);
     batch_.Add(std::move(request), next_descriptor_);
@@ -211,8 +217,14 @@ Outcome<sysmem2::OperationResult> Connection::Call(OperationRequest request, Cal
 
 // Waits until the call is delivered; false if that did not happen by the deadline.
 bool Connection::Await(PendingCall& call, grpc::CompletionQueue& queue, int64_t deadline_ns) {
+  // Descriptors are sent ahead of the reply that names them: taking them in costs no time while the
+  // daemon still writes that reply.
+  const auto meanwhile = [this, &call] {
+    if (call.brings_descriptors) TakeIn();
+  };
   while (!Locked([&] { return call.out_of_queue; })) {
-    RawCall* const answered = LookThenSleep(queue, std::min(deadline_ns, DeadlineAfter(kTakeInNs)));
+    RawCall* const answered =
+        LookThenSleep(queue, std::min(deadline_ns, DeadlineAfter(kTakeInNs)), meanwhile);
     if (answered != nullptr) {
       Arrived(answered);
     } else if (PollTimeout(deadline_ns) == 0) {

@@ -36,6 +36,7 @@ struct PendingCall : RawCall {
   uint64_t number = 0;
   std::vector<OperationRecord> records;  // kRun: what it carries
   bool unattended = false;               // in the connection's lazy queue
+  bool brings_descriptors = false;       // likely, and soon, and somebody waits for them
   std::shared_ptr<PendingCall> self;     // while it is in a completion queue
 
   // Written by the thread that takes it out of its queue.
