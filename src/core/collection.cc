@@ -3,6 +3,7 @@
 
 #include <variant>
 
+#include "core/attempt_cost.h"
 #include "core/collection_state.h"
 #include "core/debug_info.h"
 #include "core/describe.h"
@@ -34,6 +35,7 @@ Collection::Collection(uint64_t id, std::shared_ptr<const Settings> settings, in
     : state_(std::make_unique<State>(id, std::move(settings), now_ns)) {}
 Collection::~Collection() = default;
 Effects Collection::Handle(const Event& event) { return state_->Handle(event); }
+uint64_t Collection::CostOf(const Event& event) const { return state_->CostOf(event); }
 bool Collection::IsConnected(NodeId node) const { return state_->IsConnected(node); }
 Snapshot Collection::TakeSnapshot() const { return state_->TakeSnapshot(); }
 uint64_t Collection::id() const { return state_->id(); }
@@ -51,6 +53,20 @@ Effects Collection::State::Handle(const Event& event) {
     effects_.push_back(effect::Finished{});
   }
   return std::exchange(effects_, {});
+}
+
+uint64_t Collection::State::CostOf(const Event& event) const {
+  ConstraintsWeight more;
+  if (const auto* const set = std::get_if<event::SetConstraints>(&event)) {
+    if (set->constraints) more = WeightOf(*set->constraints);
+  } else if (const auto* const close = std::get_if<event::Close>(&event)) {
+    const Node* node = tree_.Find(close->node);
+    if (node == nullptr || !node->connected || !node->released) return 0;
+  } else if (!std::holds_alternative<event::AllChildrenPresent>(event) &&
+             !std::holds_alternative<event::AllocationFinished>(event)) {
+    return 0;
+  }
+  return AttemptCost(tree_, more, settings_->limits);
 }
 
 bool Collection::State::IsConnected(NodeId node) const {

@@ -37,6 +37,10 @@ class Collection {
   // Carries out one event. The order of the effects is part of the contract (effect.h).
   Effects Handle(const Event& event);
 
+  // No less than the image formats that Handle will look at for this event (attempt_cost.h); 0 for
+  // events that start no attempt. For engines that keep others waiting while they handle one.
+  uint64_t CostOf(const Event& event) const;
+
   // True if this node exists, as token, collection, group or orphan, and its client end is open.
   bool IsConnected(NodeId node) const;
 

@@ -50,6 +50,22 @@ bool Collection::State::HasRoomFor(size_t children, const Node& node, CallId cal
   return false;
 }
 
+bool Collection::State::HasRoomFor(const ConstraintsWeight& weight, const Node& node, CallId call) {
+  const uint64_t limit = settings_->limits.image_formats_per_collection;
+  uint64_t there = 0;
+  tree_.ForEach([&there](const Node& other) { there += other.weight.entries; });
+  if (weight.entries <= limit - std::min(limit, there)) return true;
+  Refuse(node, call,
+         Refused(Error::kProtocolDeviation, "image_formats_per_collection",
+                 "constraints.image_format_constraints",
+                 "the participants of a collection name at most " + std::to_string(limit) +
+                     " pairs of pixel format and modifier (limit image_formats_per_collection); "
+                     "there are " +
+                     std::to_string(there) + ", and this one names " +
+                     std::to_string(weight.entries)));
+  return false;
+}
+
 void Collection::State::Refuse(const Node& node, CallId call, Failure why) {
   why.participants.push_back({node.id, node.debug.name, ""});
   Answer(call, why);
@@ -155,9 +171,12 @@ void Collection::State::On(const event::SetConstraints& e) {
               {node->released, "2.7", "", kWasReleased}})) {
     return;
   }
+  const ConstraintsWeight weight = e.constraints ? WeightOf(*e.constraints) : ConstraintsWeight{};
+  if (!HasRoomFor(weight, *node, e.call)) return;
   Answer(e.call, Nothing{});
   node->constraints_set = true;
   node->constraints = e.constraints;
+  node->weight = weight;
   LogStep([&] {
     return Describe(*node) + (e.constraints ? " set constraints" : " set no constraints");
   });

@@ -43,6 +43,7 @@ class Collection::State {
   State(uint64_t id, std::shared_ptr<const Settings> settings, int64_t now_ns);
 
   Effects Handle(const Event& event);
+  uint64_t CostOf(const Event& event) const;
   bool IsConnected(NodeId node) const;
   Snapshot TakeSnapshot() const;
   uint64_t id() const { return id_; }
@@ -137,6 +138,7 @@ class Collection::State {
                   const std::vector<NodeId>& children,
                   const std::optional<std::vector<uint32_t>>& rights_masks);
   bool HasRoomFor(size_t children, const Node& node, CallId call);
+  bool HasRoomFor(const ConstraintsWeight& weight, const Node& node, CallId call);
   // FAIL-5: answers the message with `why` and fails its sender's domain.
   void Refuse(const Node& node, CallId call, Failure why);
   Node& AddChild(const Node& parent, NodeId child, NodeKind kind, uint32_t rights_mask);

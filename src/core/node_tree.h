@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "core/constraints.h"
+#include "core/constraints_weight.h"
 #include "core/event.h"
 #include "core/failure.h"
 #include "core/failure_mode.h"
@@ -55,6 +56,7 @@ struct Node {
   // Collections.
   bool constraints_set = false;
   std::optional<Constraints> constraints;  // as sent; unset is the same as an empty table
+  ConstraintsWeight weight;                // of these
   bool has_waited = false;                 // a wait was accepted, pending or not
   std::vector<CallId> waits;               // not answered yet, oldest first
 
@@ -103,6 +105,12 @@ class NodeTree {
   // `from` itself is always in.
   template <typename Enter>
   std::vector<NodeId> BreadthFirst(NodeId from, Enter enter) const;
+
+  // Calls visit(const Node&) for each node, in no order.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (const auto& [id, node] : nodes_) visit(node);
+  }
 
   // The nearest node above both; one of the two if it stands above the other, or is the other.
   // REQUIRES: the nodes exist.

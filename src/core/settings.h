@@ -26,6 +26,9 @@ struct Limits {
   uint32_t debug_name_bytes = 4096;        // DBG-2
   // Not in the original: a tree without a bound is a way to exhaust the daemon.
   uint32_t nodes_per_collection = 4096;
+  // Neither in the original: each counts once in every try. A thousand participants with 64 formats
+  // each are half of it.
+  uint64_t image_formats_per_collection = 1 << 17;
 };
 
 // How dear a format is for some usage; the cheapest of several possible formats is chosen (FMT-1).
