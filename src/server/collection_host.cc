@@ -64,7 +64,28 @@ void CollectionHost::PostInspect(std::function<void(CollectionDetail)> done) {
   mailbox_.Post(InspectItem{std::move(done)});
 }
 
-Mailbox<CollectionHost::Item>::After CollectionHost::Take(Item item) {
+std::optional<Mailbox<CollectionHost::Item>::After> CollectionHost::Take(Item item) {
+  if (!IsDear(item)) return Handle(std::move(item));
+  // The turn goes along, so the collection's other events wait; nobody else does.
+  auto kept = std::make_shared<Item>(std::move(item));
+  const auto handle = [self = shared_from_this(), kept] {
+    self->mailbox_.GiveBack(self->Handle(std::move(*kept)));
+  };
+  if (engine_.negotiations.Run(creator_.uid, handle)) return std::nullopt;
+  return Handle(std::move(*kept));  // the daemon shuts down
+}
+
+// Whether handling it may take long.
+bool CollectionHost::IsDear(const Item& item) const {
+  const uint64_t budget = engine_.options.limits.inline_attempt_formats;
+  if (const auto* const event = std::get_if<EventItem>(&item)) {
+    return core_.CostOf(event->event) > budget;
+  }
+  return std::holds_alternative<AllocatedItem>(item) &&
+         core_.CostOf(core::event::AllocationFinished{}) > budget;
+}
+
+Mailbox<CollectionHost::Item>::After CollectionHost::Handle(Item item) {
   const auto* const event = std::get_if<EventItem>(&item);
   const auto* const attach =
       event != nullptr ? std::get_if<core::event::AttachToken>(&event->event) : nullptr;

@@ -99,7 +99,9 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   };
 
   // All of these run inside the turn.
-  Mailbox<Item>::After Take(Item item);
+  std::optional<Mailbox<Item>::After> Take(Item item);
+  bool IsDear(const Item& item) const;
+  Mailbox<Item>::After Handle(Item item);
   void Handle(EventItem item);
   void Handle(MoveItem item);
   void Handle(AllocatedItem item);

@@ -39,6 +39,8 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
       started_ns(EventLoop::NowNs()),
       settings(MakeSettings(options)),
       worker({.name = "sysmemd-alloc"}),
+      // One user's take one thread at most, so another user's always finds one.
+      negotiations({.name = "sysmemd-plan", .jobs_per_owner = 1, .nice = 5}),
       unread(std::make_shared<UnreadBudget>(options.limits.unread_descriptors,
                                             options.limits.unread_descriptors_in_all)),
       ledger(std::make_shared<BufferLedger>(options.limits.buffers)),
@@ -171,6 +173,7 @@ void Engine::Shutdown() {
   for (const auto& host : internals_->Collections()) {
     host->PostEvent(core::event::FailRoot{why}, {});
   }
+  internals_->negotiations.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
   internals_->worker.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
   internals_->closer.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
 }

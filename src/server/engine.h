@@ -44,6 +44,10 @@ struct EngineLimits {
   uint32_t handles_per_session = 16384;
   // Allocations up to this size are made in the collection's turn: cheaper than a thread hop.
   uint64_t inline_allocation_bytes = 256 << 10;
+  // Attempts that look at up to so many image formats (participants x formats x tries) are made by
+  // the thread that brought the last constraints: about a millisecond. Others go to a thread of
+  // their own, since gRPC has but two.
+  uint64_t inline_attempt_formats = 2048;
 
   // These follow RLIMIT_NOFILE; see LimitsFor.
   uint64_t descriptors = 1024;               // the process's limit itself

@@ -61,6 +61,7 @@ class Engine::Internals {
   const int64_t started_ns;
   const std::shared_ptr<const core::Settings> settings;
   Worker worker;
+  Worker negotiations;  // dear ones; the owner is the user who began the collection
   Closer closer;
   const std::shared_ptr<UnreadBudget> unread;
   const std::shared_ptr<BufferLedger> ledger;

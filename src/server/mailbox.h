@@ -8,7 +8,9 @@
 // thread ever waits for another client's work.
 //
 // The handler returns what is to happen outside the turn (sending replies): that runs on the same
-// thread after the turn is given back, so a slow peer never holds a collection.
+// thread after the turn is given back, so a slow peer never holds a collection. It may also keep
+// the turn, return nothing, and have another thread give it back later (GiveBack): what takes long
+// must not hold up the thread that happened to bring it.
 //
 // The caller keeps the mailbox alive while Post runs (a shared_ptr to its owner on the stack).
 // Thread-safe. Handlers may post into other mailboxes, and into their own.
@@ -17,6 +19,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace sysmem::server {
@@ -25,7 +28,9 @@ template <typename Item>
 class Mailbox {
  public:
   using After = std::function<void()>;
-  using Handler = std::function<After(Item)>;
+  // nullopt: the turn is kept. Whoever has it calls GiveBack once, perhaps before the handler
+  // returns.
+  using Handler = std::function<std::optional<After>(Item)>;
 
   explicit Mailbox(Handler handler) : handler_(std::move(handler)) {}
   Mailbox(const Mailbox&) = delete;
@@ -38,20 +43,34 @@ class Mailbox {
     } else {
       TakeTurn(lock, std::move(item));
     }
+    TakeTurns(lock);
+  }
+
+  // Gives back a turn that the handler kept, does what is to happen outside of it, and handles what
+  // was left meanwhile, on this thread.
+  void GiveBack(const After& after) {
+    std::unique_lock lock(mutex_);
+    EndTurn(lock, after);
+    TakeTurns(lock);
+  }
+
+ private:
+  // All three: REQUIRES lock held; return with the lock held.
+  void TakeTurns(std::unique_lock<std::mutex>& lock) {
     while (!busy_ && !items_.empty()) {
       Item next = std::move(items_.front());
       items_.pop_front();
       TakeTurn(lock, std::move(next));
     }
   }
-
- private:
-  // REQUIRES: lock held, not busy. Returns with the lock held.
   void TakeTurn(std::unique_lock<std::mutex>& lock, Item item) {
     busy_ = true;
     lock.unlock();
-    After after = handler_(std::move(item));
+    const std::optional<After> after = handler_(std::move(item));
     lock.lock();
+    if (after) EndTurn(lock, *after);
+  }
+  void EndTurn(std::unique_lock<std::mutex>& lock, const After& after) {
     busy_ = false;
     if (!after) return;
     lock.unlock();

@@ -3,10 +3,13 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <set>
 #include <system_error>
@@ -28,15 +31,17 @@ std::chrono::steady_clock::time_point AsTimePoint(int64_t ns) {
 // Starts a thread that inherits a mask with every signal blocked: from its first moment on it can
 // never be the one that a signal of the process interrupts.
 // False when the system has no thread to give.
-bool StartDetachedThread(const std::string& name, const std::function<void()>& function) {
+bool StartDetachedThread(const std::string& name, int nice, const std::function<void()>& function) {
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   bool started = true;
   try {
-    std::thread thread([name = name.substr(0, kMaxThreadNameBytes), function] {
+    std::thread thread([name = name.substr(0, kMaxThreadNameBytes), nice, function] {
       ::pthread_setname_np(::pthread_self(), name.c_str());
+      // Of this thread alone; a daemon that may not has a thread like the others.
+      if (nice != 0) ::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + nice);
       function();
     });
     thread.detach();
@@ -52,18 +57,33 @@ bool StartDetachedThread(const std::string& name, const std::function<void()>& f
 struct Worker::State {
   explicit State(WorkerOptions given) : options(std::move(given)) {}
 
-  // REQUIRES: mutex held.
-  bool IsIdle() const { return jobs.empty() && began_ns.empty(); }
+  // All of these: REQUIRES mutex held.
+  bool IsIdle() const { return waiting.empty() && began_ns.empty(); }
   bool IsStalled() const {
     if (began_ns.size() < threads || threads >= options.max_threads) return false;
     return EventLoop::NowNs() - *began_ns.begin() >= options.stall_ns;
   }
 
+  // Whose turn it is: the next owner after the last one served who has not his share already.
+  std::map<Owner, std::deque<Job>>::iterator NextOwner() {
+    const auto may_run = [this](const auto& entry) {
+      const auto running = under_way.find(entry.first);
+      return running == under_way.end() || running->second < options.jobs_per_owner;
+    };
+    const auto after_last = waiting.upper_bound(last_served);
+    const auto found = std::find_if(after_last, waiting.end(), may_run);
+    if (found != waiting.end()) return found;
+    const auto wrapped = std::find_if(waiting.begin(), after_last, may_run);
+    return wrapped != after_last ? wrapped : waiting.end();
+  }
+
   const WorkerOptions options;
   std::mutex mutex;
-  std::condition_variable work;   // a job was given, or stop
-  std::condition_variable quiet;  // idle, or a thread has ended
-  std::deque<Job> jobs;
+  std::condition_variable work;              // a job was given, or stop
+  std::condition_variable quiet;             // idle, or a thread has ended
+  std::map<Owner, std::deque<Job>> waiting;  // none of them empty
+  std::map<Owner, uint32_t> under_way;
+  Owner last_served = 0;
   std::multiset<int64_t> began_ns;  // of the jobs under way
   uint32_t threads = 0;
   bool stop = false;
@@ -81,12 +101,12 @@ uint32_t Worker::threads() const {
   return state_->threads;
 }
 
-bool Worker::Run(Job job) {
+bool Worker::Run(Owner owner, Job job) {
   bool add_thread = false;
   {
     std::lock_guard lock(state_->mutex);
     if (state_->stop) return false;
-    state_->jobs.push_back(std::move(job));
+    state_->waiting[owner].push_back(std::move(job));
     add_thread = state_->IsStalled();
   }
   state_->work.notify_one();
@@ -99,7 +119,9 @@ void Worker::AddThread(const std::shared_ptr<State>& state) {
     std::lock_guard lock(state->mutex);
     ++state->threads;
   }
-  if (StartDetachedThread(state->options.name, [state] { Serve(state); })) return;
+  if (StartDetachedThread(state->options.name, state->options.nice, [state] { Serve(state); })) {
+    return;
+  }
   std::lock_guard lock(state->mutex);
   --state->threads;
 }
@@ -119,22 +141,35 @@ bool Worker::Stop(int64_t deadline_ns) {
   // Jobs that were not begun are destroyed by whoever lets go of the state last: it is not for our
   // caller to wait for what they captured.
   state_->abandoned = true;
+  state_->work.notify_all();
   return ended;
 }
 
 void Worker::Serve(const std::shared_ptr<State>& state) {
   std::unique_lock lock(state->mutex);
   while (true) {
-    state->work.wait(lock, [&] { return state->stop || !state->jobs.empty(); });
-    if (state->jobs.empty() || state->abandoned) break;
-    Job job = std::move(state->jobs.front());
-    state->jobs.pop_front();
+    auto next = state->waiting.end();
+    state->work.wait(lock, [&] {
+      next = state->NextOwner();
+      return next != state->waiting.end() || (state->stop && state->waiting.empty()) ||
+             state->abandoned;
+    });
+    if (next == state->waiting.end() || state->abandoned) break;
+    const Owner owner = next->first;
+    Job job = std::move(next->second.front());
+    next->second.pop_front();
+    if (next->second.empty()) state->waiting.erase(next);
+    state->last_served = owner;
+    ++state->under_way[owner];
     const auto began = state->began_ns.insert(EventLoop::NowNs());
     lock.unlock();
     job();
     job = nullptr;  // What it captured may take as long to let go as the job itself.
     lock.lock();
     state->began_ns.erase(began);
+    if (--state->under_way[owner] == 0) state->under_way.erase(owner);
+    // The owner's next job may have waited for this one.
+    if (!state->waiting.empty() || state->stop) state->work.notify_all();
     if (state->IsIdle()) state->quiet.notify_all();
   }
   --state->threads;

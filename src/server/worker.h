@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Threads for work that may take long or block: large allocations, closing foreign descriptors.
+// Threads for work that may take long or block: large allocations, dear negotiations, closing
+// foreign descriptors.
 //
 //   Worker worker({.name = "sysmemd-alloc"});
 //   worker.Run([self = shared_from_this()] { self->Allocate(); });
 //   ...
 //   worker.Stop(EventLoop::NowNs() + 2'000'000'000);
 //
-// Jobs start in the order in which they were given. A job keeps alive by itself whatever it uses:
+// Jobs of one owner start in the order in which they were given; owners who have jobs waiting take
+// turns. A job keeps alive by itself whatever it uses:
 // one that is still stuck when the patience of Stop ends goes on without its worker.
 //
 // All signals are blocked in the threads. Thread-safe, but for Stop and the destructor, which one
@@ -18,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace sysmem::server {
 
@@ -28,11 +31,16 @@ struct WorkerOptions {
   // When a job is given while every thread is busy, and one of them has been with the same job for
   // this long, a thread is added: a job that never returns then stops nobody else.
   int64_t stall_ns = 100'000'000;
+  // Of one owner, so many run at a time.
+  uint32_t jobs_per_owner = UINT32_MAX;
+  // Added to the threads' nice value: work that others should not notice.
+  int nice = 0;
 };
 
 class Worker {
  public:
   using Job = std::function<void()>;
+  using Owner = uint64_t;  // whoever has a claim to his share, for example a uid
 
   // REQUIRES: options.threads >= 1. A system without a thread to give leaves fewer: see threads().
   explicit Worker(WorkerOptions options);
@@ -45,7 +53,8 @@ class Worker {
   uint32_t threads() const;
 
   // Runs `job` on a thread of the worker, soon. False, without running it, after Stop.
-  bool Run(Job job);
+  bool Run(Job job) { return Run(0, std::move(job)); }
+  bool Run(Owner owner, Job job);
 
   // Waits until every job given so far is done. False when `deadline_ns` (CLOCK_MONOTONIC) passed
   // before.

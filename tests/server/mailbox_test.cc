@@ -98,6 +98,41 @@ TEST(Mailbox, LeavesAnItemToTheThreadThatHasTheTurn) {
   EXPECT_THAT(handled_on, ElementsAre(std::this_thread::get_id(), std::this_thread::get_id()));
 }
 
+TEST(Mailbox, WaitsWithTheOtherItemsWhileATurnIsKept) {
+  std::vector<int> handled;
+  bool was_outside = false;
+  Mailbox<int> mailbox([&](int item) -> std::optional<Mailbox<int>::After> {
+    handled.push_back(item);
+    if (item == 1) return std::nullopt;
+    return nullptr;
+  });
+  mailbox.Post(1);
+  mailbox.Post(2);
+  mailbox.Post(3);
+  EXPECT_THAT(handled, ElementsAre(1));
+  mailbox.GiveBack([&] {
+    was_outside = true;
+    EXPECT_THAT(handled, ElementsAre(1)) << "what follows the turn comes before the next one";
+  });
+  EXPECT_TRUE(was_outside);
+  EXPECT_THAT(handled, ElementsAre(1, 2, 3));
+}
+
+TEST(Mailbox, TakesATurnBackThatWasGivenBackBeforeTheHandlerReturned) {
+  std::vector<int> handled;
+  Mailbox<int>* self = nullptr;
+  Mailbox<int> mailbox([&](int item) -> std::optional<Mailbox<int>::After> {
+    handled.push_back(item);
+    if (item != 1) return nullptr;
+    std::thread([&] { self->GiveBack(nullptr); }).join();
+    return std::nullopt;
+  });
+  self = &mailbox;
+  mailbox.Post(1);
+  mailbox.Post(2);
+  EXPECT_THAT(handled, ElementsAre(1, 2));
+}
+
 TEST(Mailbox, HandlesOneItemAtATimeAndEachThreadsItemsInOrder) {
   constexpr int kThreads = 4;
   constexpr int kItemsPerThread = 5'000;

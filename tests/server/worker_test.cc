@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <latch>
@@ -35,6 +37,53 @@ TEST(Worker, RunsAsManyJobsAtOnceAsItHasThreads) {
   std::latch both_run(2);
   for (int job = 0; job < 2; ++job) worker.Run([&] { both_run.arrive_and_wait(); });
   EXPECT_TRUE(worker.Drain(Soon()));
+}
+
+TEST(Worker, LetsOwnersTakeTurns) {
+  Worker worker({.name = "test", .threads = 1, .max_threads = 1});
+  std::latch all_given(1);
+  std::vector<std::string> ran;
+  worker.Run(1, [&] { all_given.wait(); });
+  const auto job = [&](const char* name) { return [&ran, name] { ran.push_back(name); }; };
+  worker.Run(1, job("first of 1"));
+  worker.Run(1, job("second of 1"));
+  worker.Run(1, job("third of 1"));
+  worker.Run(2, job("first of 2"));
+  worker.Run(3, job("first of 3"));
+  all_given.count_down();
+  ASSERT_TRUE(worker.Drain(Soon()));
+  EXPECT_THAT(ran,
+              ElementsAre("first of 2", "first of 3", "first of 1", "second of 1", "third of 1"));
+}
+
+TEST(Worker, KeepsAThreadFreeOfAnOwnerWhoHasHisShare) {
+  Worker worker({.name = "test", .threads = 2, .max_threads = 2, .jobs_per_owner = 1});
+  std::latch others_ran(1);
+  std::atomic<int> under_way = 0;
+  const auto greedy = [&] {
+    EXPECT_EQ(under_way.fetch_add(1), 0);
+    others_ran.wait();
+    under_way.fetch_sub(1);
+  };
+  for (int job = 0; job < 4; ++job) worker.Run(1, greedy);
+  worker.Run(2, [&] { others_ran.count_down(); });  // Were both threads the greedy one's, never.
+  EXPECT_TRUE(worker.Drain(Soon()));
+}
+
+TEST(Worker, FinishesWhatWaitsForItsOwnersShareWhenItIsStopped) {
+  std::atomic<int> ran = 0;
+  Worker worker({.name = "test", .threads = 2, .jobs_per_owner = 1});
+  for (int job = 0; job < 100; ++job) worker.Run(1, [&] { ++ran; });
+  EXPECT_TRUE(worker.Stop(Soon()));
+  EXPECT_EQ(ran.load(), 100);
+}
+
+TEST(Worker, IsNicerThanOthersWhereItIsToldTo) {
+  Worker worker({.name = "test", .nice = 3});
+  int nice = 0;
+  worker.Run([&] { nice = ::getpriority(PRIO_PROCESS, 0); });
+  ASSERT_TRUE(worker.Drain(Soon()));
+  EXPECT_EQ(nice, std::min(::getpriority(PRIO_PROCESS, 0) + 3, 19));
 }
 
 TEST(Worker, NamesItsThreadsAndBlocksEverySignalInThem) {

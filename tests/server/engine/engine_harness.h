@@ -4,9 +4,11 @@
 // travel over a real handle channel. Waiting is done on events only.
 #pragma once
 
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -47,6 +49,8 @@ class TestPort : public ReplyPort {
   // REQUIRES: Wait() returned true.
   const Reply& reply() const { return reply_; }
   const std::string& abort_reason() const { return abort_reason_; }
+  // The name of the thread that answered. REQUIRES: as reply().
+  const std::string& answered_by() const { return answered_by_; }
   int answers() {
     std::lock_guard lock(mutex_);
     return answers_;
@@ -54,7 +58,10 @@ class TestPort : public ReplyPort {
 
  private:
   void Set(Reply reply, std::string reason) {
+    std::array<char, 16> thread{};
+    ::pthread_getname_np(::pthread_self(), thread.data(), thread.size());
     std::lock_guard lock(mutex_);
+    answered_by_ = thread.data();
     reply_ = std::move(reply);
     abort_reason_ = std::move(reason);
     ++answers_;
@@ -65,6 +72,7 @@ class TestPort : public ReplyPort {
   int answers_ = 0;
   Reply reply_;
   std::string abort_reason_;
+  std::string answered_by_;
 };
 
 class TestEngine {
