@@ -162,11 +162,12 @@ std::optional<uint64_t> DrmModifierOfMacro(std::string_view name) {
 }
 
 std::optional<uint32_t> ParseFourcc(std::string_view text) {
-  if (text.size() != 4) return std::nullopt;
+  if (text.empty() || text.size() > 4) return std::nullopt;
   uint32_t code = 0;
   for (size_t i = 0; i < 4; ++i) {
-    if (text[i] < ' ' || text[i] > '~') return std::nullopt;
-    code |= static_cast<uint32_t>(text[i]) << (8 * i);
+    const char letter = i < text.size() ? text[i] : ' ';
+    if (letter < ' ' || letter > '~') return std::nullopt;
+    code |= static_cast<uint32_t>(letter) << (8 * i);
   }
   return code;
 }

@@ -47,7 +47,7 @@ std::string DrmText(const DrmFormat& format);
 std::optional<uint32_t> FourccOfMacro(std::string_view name);
 std::optional<uint64_t> DrmModifierOfMacro(std::string_view name);
 
-// "NV12"; four printable characters, blanks at the end included.
+// "NV12", "R8": one to four printable characters; blanks at the end may be left out.
 std::optional<uint32_t> ParseFourcc(std::string_view text);
 
 }  // namespace sysmem::core

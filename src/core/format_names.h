@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The numbers behind what people write for formats, modifiers, colour spaces and usages, in
-// configuration files and descriptions of constraints. The other way round are PixelFormatName(),
-// ModifierName(), ColorSpaceName() and UsageText(); what these give is read back here.
+// The numbers behind what people write for formats, modifiers and colour spaces, in configuration
+// files and descriptions of constraints. The other way round are PixelFormatName(), ModifierName(),
+// PairName() and ColorSpaceName(); what these give is read back here.
 //
 //   ParsePixelFormat("NV12")                           // 104
 //   ParseModifier("drm:0x0100000000000004")            // INTEL_I915_Y_TILED_CCS
-//   ParseUsageBit("VIDEO_USAGE_HW_DECODER")            // {.video = 1}
+//   ParsePair("NV12 LINEAR")                           // {104, 0}
 //
 // Letters matter. Empty for what has no such meaning. Pure functions; thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 
 #include "core/constraints.h"
@@ -30,13 +29,10 @@ std::optional<uint32_t> ParsePixelFormat(std::string_view text);
 // this interface has it. The two are not always the same (drm_format.h).
 std::optional<uint64_t> ParseModifier(std::string_view text);
 
+// A format, and after a blank a modifier; LINEAR without.
+std::optional<PixelFormatAndModifier> ParsePair(std::string_view text);
+
 // A name ("REC709") or any number.
 std::optional<uint32_t> ParseColorSpace(std::string_view text);
-
-// One bit by its name ("CPU_USAGE_READ_OFTEN").
-std::optional<BufferUsage> ParseUsageBit(std::string_view text);
-
-// "CPU_USAGE_READ, VIDEO_USAGE_HW_DECODER"; bits without a name as "video 0x4". Empty for none.
-std::string UsageText(const BufferUsage& usage);
 
 }  // namespace sysmem::core

@@ -8,9 +8,10 @@
 #include <string_view>
 
 #include "core/color_space.h"
+#include "core/format_names.h"
 #include "core/pixel_format.h"
+#include "core/usage_names.h"
 #include "scenario/numbers.h"
-#include "scenario/usage_names.h"
 
 namespace sysmem::scenario {
 namespace {
@@ -126,18 +127,10 @@ std::vector<uint32_t> PixelFormats() {
   return numbers;
 }
 
-std::optional<uint32_t> PixelFormatNamed(const std::string& name) {
-  for (const uint32_t number : PixelFormats()) {
-    if (core::PixelFormatName(number) == name) return number;
-  }
-  return std::nullopt;
-}
-
 // "INTEL_I915_X_TILED" is also called "I915_X_TILED", and "ARM_AFBC_16X16" "AFBC_16X16".
 std::optional<uint64_t> ModifierNamed(const std::string& name) {
-  for (const uint64_t number : kModifiers) {
-    const std::string full = core::ModifierName(number);
-    if (name == full || "INTEL_" + name == full || "ARM_" + name == full) return number;
+  for (const char* vendor : {"", "INTEL_", "ARM_"}) {
+    if (const auto number = core::ModifierOfName(vendor + name)) return number;
   }
   return std::nullopt;
 }
@@ -166,7 +159,8 @@ std::string AllowedColorSpaces() {
 std::optional<uint32_t> ReadPixelFormat(const Value& value) {
   const std::string* text = TextOf(value);
   if (text != nullptr) {
-    if (const auto named = PixelFormatNamed(UpperCase(*text))) return named;
+    if (const auto named = core::PixelFormatOfName(UpperCase(*text))) return named;
+    return core::ParsePixelFormat(*text);
   }
   return ReadNumber<uint32_t>(value);
 }
@@ -175,6 +169,7 @@ std::optional<uint64_t> ReadModifier(const Value& value) {
   const std::string* text = TextOf(value);
   if (text != nullptr) {
     if (const auto named = ModifierNamed(UpperCase(*text))) return named;
+    return core::ParseModifier(*text);
   }
   return ReadNumber<uint64_t>(value);
 }
@@ -249,7 +244,7 @@ template <UsageIndex kIndex>
 std::optional<uint32_t> ReadUsageBit(const Value& value) {
   if (const std::string* text = TextOf(value)) {
     const std::string name = UpperCase(*text);
-    for (const UsageBit& bit : UsageClasses()[kIndex].bits) {
+    for (const core::UsageBit& bit : core::UsageClasses()[kIndex].bits) {
       if (name == bit.name) return bit.bit;
     }
   }
@@ -259,7 +254,8 @@ std::optional<uint32_t> ReadUsageBit(const Value& value) {
 template <UsageIndex kIndex>
 std::string AllowedUsageBits() {
   std::string names;
-  for (const UsageBit& bit : UsageClasses()[kIndex].bits) names += std::string(bit.name) + ", ";
+  for (const core::UsageBit& bit : core::UsageClasses()[kIndex].bits)
+    names += std::string(bit.name) + ", ";
   return "a usage (" + names + "or a number)";
 }
 

@@ -46,21 +46,33 @@ void ReadHeap(const Value& value, const std::string& path, Mistakes& mistakes,
   if (secure) settings.secure_heaps.push_back(heap.heap);
 }
 
-core::FormatCost ReadFormatCost(const Value& value, const std::string& path, Mistakes& mistakes) {
+// One entry per format.
+void ReadFormatCost(const Value& value, const std::string& path, Mistakes& mistakes,
+                    std::vector<core::FormatCost>& costs) {
   core::FormatCost entry;
+  std::vector<core::PixelFormatAndModifier> formats(1);
   Fields fields(value, path, mistakes);
   for (const char* required : {"format", "cost"}) {
     if (fields.Find(required) == nullptr) {
       mistakes.Add(value.where, path + "." + required, "is missing");
     }
   }
-  fields.Read("format", entry.format, kPair);
+  const Member* format = fields.Find("format");
+  if (format != nullptr && std::holds_alternative<Array>(format->value.data)) {
+    formats.clear();
+    fields.ReadList("format", formats, kPair, kFormatCosts);
+  } else {
+    fields.Read("format", formats[0], kPair);
+  }
   fields.Read("cost", entry.cost, kCost);
   if (const Member* usage = fields.Find("usage")) {
     entry.usage = ReadUsage(usage->value, fields.PathOf("usage"), mistakes);
   }
   fields.Finish();
-  return entry;
+  for (const core::PixelFormatAndModifier& one : formats) {
+    entry.format = one;
+    costs.push_back(entry);
+  }
 }
 
 // A limit may be tightened, and raised as far as time and the protocol allow.
@@ -102,7 +114,7 @@ core::Settings ReadMachine(Fields& file, Mistakes& mistakes) {
   });
   file.ReadEach("format_costs", "a table", kFormatCosts,
                 [&](const Value& one, const std::string& path) {
-                  settings.format_costs.push_back(ReadFormatCost(one, path, mistakes));
+                  ReadFormatCost(one, path, mistakes, settings.format_costs);
                 });
   if (const Member* limits = file.Find("limits")) {
     ReadLimits(limits->value, mistakes, settings.limits);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/format_cost_table.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -12,22 +13,32 @@
 #include "core/format_names.h"
 #include "core/image_layout.h"
 #include "core/pixel_format.h"
+#include "core/usage_names.h"
 
 namespace sysmem::server {
 namespace {
 
-// One [[format_costs]]; costs are for each pair of its formats with its modifiers.
+// One [[format_costs]].
 struct Entry {
-  std::vector<uint32_t> pixel_formats;
-  std::vector<uint64_t> modifiers = {core::modifier::kLinear};
+  std::vector<core::PixelFormatAndModifier> formats;
   core::BufferUsage usage;
   std::optional<double> cost;
 };
 
-// Costs go by usages that have to do with formats: NONE_USAGE is none of them (COST-2).
-std::optional<core::BufferUsage> ParseCountedUsage(std::string_view text) {
-  const std::optional<core::BufferUsage> usage = core::ParseUsageBit(text);
-  return usage && core::HasAnyUsage(*usage) ? usage : std::nullopt;
+// NONE_USAGE is no usage that an image format could be good for (COST-2).
+const core::UsageClass* FindUsageClass(std::string_view name) {
+  const auto classes = core::UsageClasses();
+  const auto found = std::find_if(classes.begin(), classes.end(), [name](const auto& one) {
+    return one.name == name && one.field != &core::BufferUsage::none;
+  });
+  return found != classes.end() ? &*found : nullptr;
+}
+
+std::optional<uint32_t> FindUsageBit(const core::UsageClass& usage_class, std::string_view name) {
+  for (const core::UsageBit& bit : usage_class.bits) {
+    if (bit.name == name) return bit.bit;
+  }
+  return std::nullopt;
 }
 
 // Reads values and says where a wrong one stands.
@@ -38,41 +49,37 @@ class Reader {
   absl::Status ReadAll(const toml::node& node, std::vector<core::FormatCost>& costs) const;
 
  private:
-  template <typename... Parts>
-  absl::Status Wrong(const toml::node& node, const Parts&... parts) const {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path_, ":", node.source().begin.line, ": ", parts...));
+  // `key` is below format_costs; empty for the table itself.
+  absl::Status Wrong(const toml::node& node, std::string_view key, const std::string& what) const {
+    return absl::InvalidArgumentError(absl::StrCat(path_, ":", node.source().begin.line,
+                                                   ": format_costs", key.empty() ? "" : ".",
+                                                   base::Escape(key), ": ", what));
   }
-  absl::Status Expected(const toml::node& node, std::string_view key, std::string_view what) const {
+  absl::Status Expected(const toml::node& node, std::string_view key,
+                        const std::string& what) const {
     std::ostringstream value;
     node.visit([&value](const auto& typed) { value << typed; });
-    return Wrong(node, "format_costs.", std::string(key), ": expected ", std::string(what),
-                 ", not ", base::Escape(value.str()));
+    return Wrong(node, key, absl::StrCat("expected ", what, ", not ", base::Escape(value.str())));
   }
 
   absl::Status ReadEntry(const toml::table& table, Entry& entry) const;
-  absl::Status ReadKey(std::string_view key, const toml::node& node, Entry& entry) const;
+  absl::Status ReadFormats(const toml::node& node, Entry& entry) const;
+  absl::Status ReadUsage(const toml::node& node, Entry& entry) const;
   absl::Status ReadCost(const toml::node& node, Entry& entry) const;
-  absl::Status AddPairs(const toml::table& table, const Entry& entry,
-                        std::vector<core::FormatCost>& costs) const;
 
-  // One text or a list of texts, each given to `parse`, whose results go to `take`.
-  template <typename Parse, typename Take>
-  absl::Status ReadTexts(const toml::node& node, std::string_view key, std::string_view what,
-                         Parse parse, Take take) const {
-    if (const toml::array* list = node.as_array()) {
-      if (list->empty()) return Expected(node, key, what);
-      for (const toml::node& one : *list) {
-        if (one.is_array()) return Expected(one, key, what);
-        absl::Status status = ReadTexts(one, key, what, parse, take);
-        if (!status.ok()) return status;
-      }
-      return absl::OkStatus();
+  // Calls `read(one, text)` for a text or each text of a list.
+  template <typename Read>
+  absl::Status ForEachText(const toml::node& node, std::string_view key, Read read) const {
+    const toml::array* list = node.as_array();
+    if (list == nullptr) {
+      const std::optional<std::string> text = node.value_exact<std::string>();
+      return text ? read(node, *text) : Expected(node, key, "a text in quotes, or a list of them");
     }
-    const std::optional<std::string> text = node.value_exact<std::string>();
-    const auto value = text ? parse(*text) : std::nullopt;
-    if (!value) return Expected(node, key, what);
-    take(*value);
+    for (const toml::node& one : *list) {
+      const std::optional<std::string> text = one.value_exact<std::string>();
+      absl::Status status = text ? read(one, *text) : Expected(one, key, "a text in quotes");
+      if (!status.ok()) return status;
+    }
     return absl::OkStatus();
   }
 
@@ -82,66 +89,78 @@ class Reader {
 absl::Status Reader::ReadAll(const toml::node& node, std::vector<core::FormatCost>& costs) const {
   const toml::array* tables = node.as_array();
   if (tables == nullptr || !tables->is_array_of_tables()) {
-    return Wrong(node, "format_costs must be a list of [[format_costs]]");
+    return Wrong(node, "", "expected a list of [[format_costs]]");
   }
   for (const toml::node& one : *tables) {
-    const toml::table& table = *one.as_table();
     Entry entry;
-    absl::Status status = ReadEntry(table, entry);
-    if (status.ok()) status = AddPairs(table, entry, costs);
+    absl::Status status = ReadEntry(*one.as_table(), entry);
     if (!status.ok()) return status;
+    for (const core::PixelFormatAndModifier& format : entry.formats) {
+      costs.push_back({.format = format, .usage = entry.usage, .cost = *entry.cost});
+    }
   }
   return absl::OkStatus();
 }
 
 absl::Status Reader::ReadEntry(const toml::table& table, Entry& entry) const {
-  for (const auto& [key, node] : table) {
-    absl::Status status = ReadKey(key.str(), node, entry);
+  struct Key {
+    const char* name;
+    absl::Status (Reader::*read)(const toml::node& node, Entry& entry) const;
+  };
+  constexpr Key kKeys[] = {
+      {"format", &Reader::ReadFormats}, {"usage", &Reader::ReadUsage}, {"cost", &Reader::ReadCost}};
+  for (const auto& [name, node] : table) {
+    const std::string_view wanted = name.str();
+    const Key* key = std::find_if(std::begin(kKeys), std::end(kKeys),
+                                  [wanted](const Key& one) { return one.name == wanted; });
+    if (key == std::end(kKeys)) return Wrong(node, wanted, "unknown key");
+    absl::Status status = (this->*key->read)(node, entry);
     if (!status.ok()) return status;
   }
-  if (entry.pixel_formats.empty()) return Wrong(table, "format_costs: pixel_format is missing");
-  if (!entry.cost) return Wrong(table, "format_costs: cost is missing");
+  if (entry.formats.empty()) return Wrong(table, "format", "is missing");
+  if (!entry.cost) return Wrong(table, "cost", "is missing");
   return absl::OkStatus();
 }
 
-absl::Status Reader::ReadKey(std::string_view key, const toml::node& node, Entry& entry) const {
-  if (key == "pixel_format") {
-    return ReadTexts(
-        node, key, "the name of a pixel format", core::ParsePixelFormat,
-        [&entry](uint32_t pixel_format) { entry.pixel_formats.push_back(pixel_format); });
+absl::Status Reader::ReadFormats(const toml::node& node, Entry& entry) const {
+  return ForEachText(node, "format", [&](const toml::node& one, const std::string& text) {
+    const std::optional<core::PixelFormatAndModifier> pair = core::ParsePair(text);
+    if (!pair) {
+      return Expected(one, "format", "a pixel format and a modifier, such as 'NV12 LINEAR'");
+    }
+    // Nobody could ever negotiate it: a slip of the pen.
+    if (!core::IsSupported(*pair)) {
+      return Wrong(one, "format", core::PairName(*pair) + " is not supported");
+    }
+    entry.formats.push_back(*pair);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status Reader::ReadUsage(const toml::node& node, Entry& entry) const {
+  const toml::table* classes = node.as_table();
+  if (classes == nullptr) return Expected(node, "usage", "a table, such as { video = 'CAPTURE' }");
+  for (const auto& [name, bits] : *classes) {
+    const std::string key = absl::StrCat("usage.", std::string(name.str()));
+    const core::UsageClass* usage_class = FindUsageClass(name.str());
+    if (usage_class == nullptr) {
+      return Wrong(bits, key, "unknown key; there are cpu, vulkan, display and video");
+    }
+    absl::Status status = ForEachText(bits, key, [&](const toml::node& one, const auto& text) {
+      const std::optional<uint32_t> bit = FindUsageBit(*usage_class, text);
+      if (!bit) return Expected(one, key, absl::StrCat("a usage of ", usage_class->name));
+      entry.usage.*usage_class->field |= *bit;
+      return absl::OkStatus();
+    });
+    if (!status.ok()) return status;
   }
-  if (key == "modifier") {
-    entry.modifiers.clear();
-    return ReadTexts(node, key, "the name of a modifier", core::ParseModifier,
-                     [&entry](uint64_t modifier) { entry.modifiers.push_back(modifier); });
-  }
-  if (key == "usage") {
-    return ReadTexts(node, key, "the name of a usage bit", ParseCountedUsage,
-                     [&entry](const core::BufferUsage& bit) { entry.usage = entry.usage | bit; });
-  }
-  if (key == "cost") return ReadCost(node, entry);
-  return Wrong(node, "unknown key ", base::Quote(absl::StrCat("format_costs.", std::string(key))));
+  return absl::OkStatus();
 }
 
 absl::Status Reader::ReadCost(const toml::node& node, Entry& entry) const {
   entry.cost = node.is_number() ? node.value<double>() : std::nullopt;
   if (entry.cost && std::isfinite(*entry.cost) && *entry.cost > 0) return absl::OkStatus();
   return Expected(node, "cost", "a number above 0");
-}
-
-absl::Status Reader::AddPairs(const toml::table& table, const Entry& entry,
-                              std::vector<core::FormatCost>& costs) const {
-  for (const uint32_t pixel_format : entry.pixel_formats) {
-    for (const uint64_t modifier : entry.modifiers) {
-      const core::PixelFormatAndModifier pair{pixel_format, modifier};
-      // Nobody could ever negotiate it: a slip of the pen.
-      if (!core::IsSupported(pair)) {
-        return Wrong(table, "format_costs: ", core::PairName(pair), " is not supported");
-      }
-      costs.push_back({.format = pair, .usage = entry.usage, .cost = *entry.cost});
-    }
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace

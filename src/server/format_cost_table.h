@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How dear image formats are, as a TOML file says it (server-behaviour.md COST-1):
+// How dear image formats are, as a TOML file says it (server-behaviour.md COST-1); a scenario file
+// of sysmemctl says it in the same words.
 //
 //   [[format_costs]]
-//   pixel_format = ["R8G8B8A8", "drm:AR24"]  # one or several; format_names.h lists all spellings
-//   modifier = "INTEL_I915_Y_TILED"          # LINEAR without it
-//   usage = "VIDEO_USAGE_HW_DECODER"         # one or several bits, all of which must be in use;
-//                                            # without it the entry holds for any usage
-//   cost = 2000                              # above 0; lower is better
+//   format = ["R8G8B8A8 INTEL_I915_Y_TILED", "drm:AR24"]  # one or several; ParsePair() reads them
+//   usage = { video = ["HW_DECODER"] }  # one or several bits per class, all of which must be in
+//                                     # use; without it the entry holds for any usage
+//   cost = 2000                       # above 0; lower is better
 #pragma once
 
 #include <toml++/toml.h>

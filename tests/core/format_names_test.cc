@@ -34,7 +34,7 @@ TEST(PixelFormatNames, AreReadBackForEveryFormatAndEveryNumber) {
 TEST(PixelFormatNames, AreNotGuessed) {
   for (const char* text :
        {"", "nv12", "NV12 ", " NV12", "-1", "4294967296", "0x", "0x1g", "1.0", "DRM_FORMAT_NV99",
-        "drm:", "drm:NV1", "drm:NV122", "drm:0x3231564E", "ABGR8888", "drm:XXXX"}) {
+        "drm:", "drm:NV1\n", "drm:NV122", "drm:0x3231564E", "ABGR8888", "drm:XXXX"}) {
     EXPECT_EQ(ParsePixelFormat(text), std::nullopt) << text;
   }
 }
@@ -96,25 +96,20 @@ TEST(ColorSpaceNames, AreReadBack) {
   EXPECT_EQ(ParseColorSpace("rec709"), std::nullopt);
 }
 
-TEST(UsageNames, AreReadBackBitByBit) {
-  uint32_t BufferUsage::*const kinds[] = {&BufferUsage::none, &BufferUsage::cpu,
-                                          &BufferUsage::vulkan, &BufferUsage::display,
-                                          &BufferUsage::video};
-  int named = 0;
-  for (uint32_t BufferUsage::*kind : kinds) {
-    for (uint32_t bit = 1; bit != 0; bit <<= 1) {
-      BufferUsage usage;
-      usage.*kind = bit;
-      const std::optional<BufferUsage> read = ParseUsageBit(UsageText(usage));
-      if (!read) continue;
-      ++named;
-      EXPECT_EQ(*read, usage) << UsageText(usage);
+TEST(PairNames, AreReadBackAndMeanLinearWithoutAModifier) {
+  for (uint32_t format : {pf::kNv12, pf::kR8, pf::kDoNotCare, 4711u}) {
+    for (uint64_t modifier : NamedModifiers()) {
+      const PixelFormatAndModifier pair{format, modifier};
+      EXPECT_EQ(ParsePair(PairName(pair)), pair) << PairName(pair);
     }
   }
-  EXPECT_EQ(named, 30);
-  EXPECT_EQ(UsageText({}), "");
-  EXPECT_EQ(UsageText({.cpu = 0x11, .video = 1}),
-            "CPU_USAGE_READ, VIDEO_USAGE_HW_DECODER, cpu 0x10");
+  EXPECT_EQ(ParsePair("NV12"), (PixelFormatAndModifier{pf::kNv12, mod::kLinear}));
+  EXPECT_EQ(ParsePair("drm:R8 drm:0x0100000000000001"),
+            (PixelFormatAndModifier{pf::kR8, mod::kIntelXTiled}));
+  for (const char* text :
+       {"", " ", "NV12 ", " LINEAR", "LINEAR NV12", "NV12 LINEAR ", "NV12  LINEAR"}) {
+    EXPECT_EQ(ParsePair(text), std::nullopt) << text;
+  }
 }
 
 struct FourccCase {

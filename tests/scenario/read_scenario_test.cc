@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
+#include <string>
+
 #include "core/color_space.h"
 #include "core/pixel_format.h"
 #include "scenario/scenario.h"
@@ -202,6 +206,35 @@ TEST(ReadScenario, ReadsTheMachine) {
   EXPECT_EQ(settings.limits.buffer_bytes, 1u << 20);
   EXPECT_EQ(settings.limits.group_combinations, 3u);
   EXPECT_EQ(settings.limits.collection_bytes, core::Limits{}.collection_bytes);
+}
+
+TEST(ReadScenario, TakesSeveralFormatsOfOneCostUnderAnyOfTheirNames) {
+  const core::Settings settings = Read(One(R"(
+    [[format_costs]]
+    format = ["NV12", "drm:AR24 drm:0x0100000000000004", "R8G8B8A8 AFBC_32X8_SPARSE_BCH"]
+    cost = 7
+  )"))
+                                      .settings;
+  using namespace core::modifier;  // NOLINT(google-build-using-namespace)
+  const core::PixelFormatAndModifier expected[] = {
+      {core::pixel_format::kNv12, kLinear},
+      {core::pixel_format::kB8G8R8A8, kIntelYTiledCcs},
+      {core::pixel_format::kR8G8B8A8, kArmAfbc32x8 | kArmSparseBit | kArmBchBit}};
+  ASSERT_EQ(settings.format_costs.size(), std::size(expected));
+  for (size_t i = 0; i < std::size(expected); ++i) {
+    EXPECT_EQ(settings.format_costs[i], (core::FormatCost{expected[i], {}, 7}));
+  }
+}
+
+TEST(ReadScenario, TakesTheCostTablesThatComeWithTheDaemon) {
+  size_t entries = 0;
+  for (const char* name : {"intel", "arm-mali", "video-decoder"}) {
+    std::ifstream file(std::string(SYSMEM_DATA_DIR "/format-costs/") + name + ".toml");
+    std::stringstream text;
+    text << file.rdbuf();
+    entries += Read(One(text.str())).settings.format_costs.size();
+  }
+  EXPECT_EQ(entries, 10u + 40u + 1u);
 }
 
 TEST(ReadScenario, HasSystemRamUnlessItNamesHeaps) {

@@ -38,17 +38,14 @@ std::string Complaint(const std::string& text) {
 
 TEST(FormatCosts, AreListsOfPairsWithUsagesAndACost) {
   EXPECT_THAT(Costs("[[format_costs]]\n"
-                    "pixel_format = \"NV12\"\n"
-                    "usage = [\"VIDEO_USAGE_HW_DECODER\", \"DISPLAY_USAGE_LAYER\"]\n"
+                    "format = \"NV12\"\n"
+                    "usage = { video = \"HW_DECODER\", cpu = [\"READ\", \"WRITE_OFTEN\"] }\n"
                     "cost = 100\n"
                     "[[format_costs]]\n"
-                    "pixel_format = [\"R8G8B8A8\", \"drm:AR24\"]\n"
-                    "modifier = [\"LINEAR\", \"I915_FORMAT_MOD_Y_TILED_CCS\"]\n"
+                    "format = [\"R8G8B8A8 LINEAR\", \"drm:AR24 I915_FORMAT_MOD_Y_TILED_CCS\"]\n"
                     "cost = 0.5\n"),
-              ElementsAre(FormatCost{{pf::kNv12, mod::kLinear}, {.display = 1, .video = 1}, 100},
+              ElementsAre(FormatCost{{pf::kNv12, mod::kLinear}, {.cpu = 9, .video = 1}, 100},
                           FormatCost{{pf::kR8G8B8A8, mod::kLinear}, {}, 0.5},
-                          FormatCost{{pf::kR8G8B8A8, mod::kIntelYTiledCcs}, {}, 0.5},
-                          FormatCost{{pf::kB8G8R8A8, mod::kLinear}, {}, 0.5},
                           FormatCost{{pf::kB8G8R8A8, mod::kIntelYTiledCcs}, {}, 0.5}));
 }
 
@@ -64,39 +61,40 @@ struct Mistake {
 
 TEST(FormatCosts, NameFileLineAndValueOfAMistake) {
   const Mistake mistakes[] = {
-      {"pixel_format = \"NV13\"", "format_costs.pixel_format: expected the name of a pixel format"},
-      {"pixel_format = []", "format_costs.pixel_format: expected"},
-      {"pixel_format = [[\"NV12\"]]", "format_costs.pixel_format: expected"},
-      {"pixel_format = 104", "format_costs.pixel_format: expected the name of a pixel format"},
-      {"modifier = \"X_TILED\"", "format_costs.modifier: expected the name of a modifier"},
-      {"usage = \"HW_DECODER\"", "format_costs.usage: expected the name of a usage bit"},
-      {"usage = \"NONE_USAGE\"", "format_costs.usage: expected the name of a usage bit"},
+      {"format = \"NV13\"", "format_costs.format: expected a pixel format and a modifier"},
+      {"format = [\"NV12\", 7]", "format_costs.format: expected a text in quotes, not 7"},
+      {"format = 104", "format_costs.format: expected a text in quotes, or a list"},
+      {"format = \"NV12 X_TILED\"", "format_costs.format: expected a pixel format and a modifier"},
+      {"format = \"MJPEG\"", "format_costs.format: MJPEG LINEAR is not supported"},
+      {"format = \"DO_NOT_CARE\"", "format_costs.format: DO_NOT_CARE LINEAR is not supported"},
+      {"usage = \"HW_DECODER\"", "format_costs.usage: expected a table"},
+      {"usage = { video = \"LAYER\" }", "format_costs.usage.video: expected a usage of video"},
+      {"usage = { video = 1 }", "format_costs.usage.video: expected a text in quotes"},
+      {"usage = { none = \"NONE\" }", "format_costs.usage.none: unknown key; there are cpu,"},
       {"cost = 0", "format_costs.cost: expected a number above 0, not 0"},
       {"cost = -1.5", "format_costs.cost: expected a number above 0, not -1.5"},
       {"cost = nan", "format_costs.cost: expected a number above 0, not nan"},
       {"cost = inf", "format_costs.cost: expected a number above 0, not inf"},
       {"cost = \"7\"", "format_costs.cost: expected a number above 0"},
-      {"prize = 7", "unknown key \"format_costs.prize\""},
+      {"prize = 7", "format_costs.prize: unknown key"},
   };
   for (const Mistake& mistake : mistakes) {
     const std::string text = Complaint(std::string("[[format_costs]]\n\n") + mistake.line + "\n");
     EXPECT_THAT(text, StartsWith("t.toml:3: ")) << mistake.line;
     EXPECT_THAT(text, HasSubstr(mistake.complaint));
   }
-  EXPECT_THAT(Complaint("[[format_costs]]\npixel_format = \"NV13\"\n"), HasSubstr("NV13"));
+  EXPECT_THAT(Complaint("[[format_costs]]\nformat = \"NV13\"\n"), HasSubstr("NV13"));
 }
 
-TEST(FormatCosts, NeedAFormatACostAndAPairThatIsSupported) {
+TEST(FormatCosts, NeedAFormatAndACost) {
   EXPECT_EQ(Complaint("\n[[format_costs]]\ncost = 1\n"),
-            "t.toml:2: format_costs: pixel_format is missing");
-  EXPECT_EQ(Complaint("\n[[format_costs]]\npixel_format = \"NV12\"\n"),
-            "t.toml:2: format_costs: cost is missing");
-  EXPECT_EQ(Complaint("[[format_costs]]\npixel_format = \"MJPEG\"\ncost = 1\n"),
-            "t.toml:1: format_costs: MJPEG LINEAR is not supported");
-  EXPECT_EQ(Complaint("[[format_costs]]\npixel_format = \"DO_NOT_CARE\"\ncost = 1\n"),
-            "t.toml:1: format_costs: DO_NOT_CARE LINEAR is not supported");
-  EXPECT_THAT(Complaint("format_costs = \"cheap\"\n"), HasSubstr("must be a list"));
-  EXPECT_THAT(Complaint("[format_costs]\ncost = 1\n"), HasSubstr("must be a list"));
+            "t.toml:2: format_costs.format: is missing");
+  EXPECT_EQ(Complaint("\n[[format_costs]]\nformat = []\ncost = 1\n"),
+            "t.toml:2: format_costs.format: is missing");
+  EXPECT_EQ(Complaint("\n[[format_costs]]\nformat = \"NV12\"\n"),
+            "t.toml:2: format_costs.cost: is missing");
+  EXPECT_THAT(Complaint("format_costs = \"cheap\"\n"), HasSubstr("expected a list"));
+  EXPECT_THAT(Complaint("[format_costs]\ncost = 1\n"), HasSubstr("expected a list"));
 }
 
 // --- The tables that come with the daemon ---

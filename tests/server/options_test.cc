@@ -108,7 +108,7 @@ TEST_F(OptionsTest, PreferTheCommandLineToTheEnvironmentToTheFile) {
 }
 
 TEST_F(OptionsTest, TakeFormatCostsFromTheNamedFilesAndThenFromTheConfiguration) {
-  const std::string entry = "[[format_costs]]\npixel_format = \"NV12\"\ncost = ";
+  const std::string entry = "[[format_costs]]\nformat = \"NV12\"\ncost = ";
   const std::string one = WriteFile("one.toml", entry + "1\n");
   const std::string two = WriteFile("two.toml", entry + "2\n");
   Configure("formats.costs = \"" + one + ":" + two + "\"\n" + entry + "3\n");
@@ -135,8 +135,8 @@ TEST_F(OptionsTest, WantNothingElseInAFileOfFormatCosts) {
 }
 
 TEST_F(OptionsTest, NameTheLineOfAWrongFormatCost) {
-  Configure("[[format_costs]]\npixel_format = \"NV13\"\ncost = 1\n");
-  EXPECT_THAT(Complaint({}), HasSubstr("default.toml:2: format_costs.pixel_format: expected"));
+  Configure("[[format_costs]]\nformat = \"NV13\"\ncost = 1\n");
+  EXPECT_THAT(Complaint({}), HasSubstr("default.toml:2: format_costs.format: expected"));
 }
 
 TEST_F(OptionsTest, ReadTheFileThatIsNamedInsteadOfTheDefaultOne) {

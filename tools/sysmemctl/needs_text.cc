@@ -3,7 +3,7 @@
 // What a participant asked for, in words.
 #include "core/color_space.h"
 #include "core/pixel_format.h"
-#include "scenario/usage_names.h"
+#include "core/usage_names.h"
 #include "tools/sysmemctl/simulate.h"
 #include "tools/sysmemctl/text.h"
 
@@ -121,7 +121,7 @@ std::vector<std::string> DescribeNeeds(const core::Constraints& constraints) {
   const auto add = [&](std::string line) {
     if (!line.empty()) lines.push_back(std::move(line));
   };
-  if (constraints.usage) add("uses " + scenario::UsageText(*constraints.usage));
+  if (constraints.usage) add("uses " + core::UsageText(*constraints.usage));
   add(CountsText(constraints));
   if (constraints.memory) add(MemoryText(*constraints.memory));
   for (const auto& image : constraints.image_formats) add(ImageText(image));

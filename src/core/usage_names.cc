@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "scenario/usage_names.h"
+#include "core/usage_names.h"
 
 #include <cstdio>
 
-namespace sysmem::scenario {
+namespace sysmem::core {
 namespace {
 
-constexpr UsageBit kNone[] = {{"NONE", core::kNoneUsage},
-                              {"PERMIT_ALLOCATION", core::kNoneUsagePermitAllocation}};
-constexpr UsageBit kCpu[] = {{"READ", core::kCpuUsageRead},
-                             {"READ_OFTEN", core::kCpuUsageReadOften},
-                             {"WRITE", core::kCpuUsageWrite},
-                             {"WRITE_OFTEN", core::kCpuUsageWriteOften}};
+constexpr UsageBit kNone[] = {{"NONE", kNoneUsage},
+                              {"PERMIT_ALLOCATION", kNoneUsagePermitAllocation}};
+constexpr UsageBit kCpu[] = {{"READ", kCpuUsageRead},
+                             {"READ_OFTEN", kCpuUsageReadOften},
+                             {"WRITE", kCpuUsageWrite},
+                             {"WRITE_OFTEN", kCpuUsageWriteOften}};
 constexpr UsageBit kVulkan[] = {{"IMAGE_TRANSFER_SRC", 0x1},
                                 {"IMAGE_TRANSFER_DST", 0x2},
                                 {"IMAGE_SAMPLED", 0x4},
@@ -36,11 +36,11 @@ constexpr UsageBit kVideo[] = {{"HW_DECODER", 1},
                                {"DECRYPTOR_OUTPUT", 16},
                                {"HW_DECODER_INTERNAL", 32}};
 
-constexpr UsageClass kClasses[] = {{"none", &core::BufferUsage::none, kNone},
-                                   {"cpu", &core::BufferUsage::cpu, kCpu},
-                                   {"vulkan", &core::BufferUsage::vulkan, kVulkan},
-                                   {"display", &core::BufferUsage::display, kDisplay},
-                                   {"video", &core::BufferUsage::video, kVideo}};
+constexpr UsageClass kClasses[] = {{"none", &BufferUsage::none, kNone},
+                                   {"cpu", &BufferUsage::cpu, kCpu},
+                                   {"vulkan", &BufferUsage::vulkan, kVulkan},
+                                   {"display", &BufferUsage::display, kDisplay},
+                                   {"video", &BufferUsage::video, kVideo}};
 
 std::string BitsText(const UsageClass& usage_class, uint32_t bits) {
   std::string text;
@@ -59,7 +59,7 @@ std::string BitsText(const UsageClass& usage_class, uint32_t bits) {
 
 std::span<const UsageClass> UsageClasses() { return kClasses; }
 
-std::string UsageText(const core::BufferUsage& usage) {
+std::string UsageText(const BufferUsage& usage) {
   std::string text;
   for (const UsageClass& one : kClasses) {
     const uint32_t bits = usage.*one.field;
@@ -69,4 +69,4 @@ std::string UsageText(const core::BufferUsage& usage) {
   return text.empty() ? "nothing" : text;
 }
 
-}  // namespace sysmem::scenario
+}  // namespace sysmem::core

@@ -14,7 +14,7 @@
 
 #include "core/constraints.h"
 
-namespace sysmem::scenario {
+namespace sysmem::core {
 
 struct UsageBit {
   const char* name;
@@ -22,7 +22,7 @@ struct UsageBit {
 };
 struct UsageClass {
   const char* name;  // of the field
-  uint32_t core::BufferUsage::*field;
+  uint32_t BufferUsage::*field;
   std::span<const UsageBit> bits;
 };
 
@@ -30,6 +30,6 @@ struct UsageClass {
 std::span<const UsageClass> UsageClasses();
 
 // What is set, by name; bits without a name as a number. "nothing" if no bit is set.
-std::string UsageText(const core::BufferUsage& usage);
+std::string UsageText(const BufferUsage& usage);
 
-}  // namespace sysmem::scenario
+}  // namespace sysmem::core
