@@ -37,6 +37,7 @@ Collection::~Collection() = default;
 Effects Collection::Handle(const Event& event) { return state_->Handle(event); }
 uint64_t Collection::CostOf(const Event& event) const { return state_->CostOf(event); }
 bool Collection::IsConnected(NodeId node) const { return state_->IsConnected(node); }
+std::optional<NodeKind> Collection::KindOf(NodeId node) const { return state_->KindOf(node); }
 Snapshot Collection::TakeSnapshot() const { return state_->TakeSnapshot(); }
 uint64_t Collection::id() const { return state_->id(); }
 
@@ -72,6 +73,10 @@ uint64_t Collection::State::CostOf(const Event& event) const {
 bool Collection::State::IsConnected(NodeId node) const {
   const Node* found = tree_.Find(node);
   return found != nullptr && found->connected;
+}
+
+std::optional<NodeKind> Collection::State::KindOf(NodeId node) const {
+  return IsConnected(node) ? std::optional(tree_.Find(node)->kind) : std::nullopt;
 }
 
 void Collection::State::On(const event::CreateRoot& e) {
@@ -114,13 +119,15 @@ void Collection::State::BecomeOrphan(Node& node) {
 }
 
 // An orphan that said nothing and has nothing below it takes part in nothing any more. A collection
-// that lives long would else fill up with them. Groups count their children by index, and other
-// failure modes make a domain that ZERO-1 counts: those stay.
+// that lives long would else fill up with them. Groups count their children by index, other failure
+// modes make a domain that ZERO-1 counts, and outsiders can tell that a node is there which they
+// track or have a reference to: those stay.
 void Collection::State::DropSpentOrphans(NodeId id) {
   while (const Node* node = tree_.Find(id)) {
     const bool spent = !node->connected && !node->constraints_set && node->children.empty() &&
                        node->kind != NodeKind::kGroup &&
-                       node->failure_mode == FailureMode::kPropagate && id != tree_.root();
+                       node->failure_mode == FailureMode::kPropagate && node->trackings == 0 &&
+                       !node->referenced && id != tree_.root();
     if (!spent || tree_.Get(node->parent).kind == NodeKind::kGroup) return;
     const NodeId parent = node->parent;
     effects_.push_back(effect::NodeClosed{id, "released and not needed any more"});

@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "core/effect.h"
 #include "core/event.h"
@@ -43,6 +44,9 @@ class Collection {
 
   // True if this node exists, as token, collection, group or orphan, and its client end is open.
   bool IsConnected(NodeId node) const;
+
+  // Its kind, if it is connected.
+  std::optional<NodeKind> KindOf(NodeId node) const;
 
   // Everything a person may want to see, copied.
   Snapshot TakeSnapshot() const;

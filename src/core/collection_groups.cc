@@ -75,6 +75,14 @@ void Collection::State::On(const event::AllChildrenPresent& e) {
   Attempt();
 }
 
+void Collection::State::On(const event::GetNodeRef& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  if (!Obeys(*node, e.call, {{node->released, "2.4", "", kWasReleased}})) return;
+  Answer(e.call, Reference{node->id});
+  node->referenced = true;
+}
+
 void Collection::State::On(const event::IsAlternateFor& e) {
   Node* node = Reachable(e.node, e.call);
   if (node == nullptr) return;

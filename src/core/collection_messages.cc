@@ -340,6 +340,22 @@ void Collection::State::On(const event::SetWeakOk& e) {
   if (e.for_child_nodes_also.value_or(false)) node->weak_ok_for_children = true;
 }
 
+void Collection::State::On(const event::AttachNodeTracking& e) {
+  Node* node = Reachable(e.node, e.call);
+  if (node == nullptr) return;
+  const uint32_t limit = settings_->limits.node_trackings_per_node;
+  const std::string too_many = "would be one more than the " + std::to_string(limit) +
+                               " a node can have (limit node_trackings_per_node)";
+  if (!Obeys(*node, e.call,
+             {{node->released, "2.4", "", kWasReleased},
+              {!e.has_end, "2.4", "server_end", kMissing},
+              {node->trackings >= limit, "2.4", "server_end", too_many.c_str()}})) {
+    return;
+  }
+  Answer(e.call, Nothing{});
+  ++node->trackings;
+}
+
 void Collection::State::On(const event::GetBufferCollectionId& e) {
   Node* node = Reachable(e.node, e.call);
   if (node == nullptr) return;

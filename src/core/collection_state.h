@@ -45,6 +45,7 @@ class Collection::State {
   Effects Handle(const Event& event);
   uint64_t CostOf(const Event& event) const;
   bool IsConnected(NodeId node) const;
+  std::optional<NodeKind> KindOf(NodeId node) const;
   Snapshot TakeSnapshot() const;
   uint64_t id() const { return id_; }
 
@@ -117,6 +118,7 @@ class Collection::State {
   void On(const event::SetVerboseLogging& e);
   void On(const event::SetWeak& e);
   void On(const event::SetWeakOk& e);
+  void On(const event::AttachNodeTracking& e);
   void On(const event::GetBufferCollectionId& e);
   void On(const event::BadMessage& e);
 
@@ -148,6 +150,7 @@ class Collection::State {
   void On(const event::CreateChild& e);
   void On(const event::CreateChildrenSync& e);
   void On(const event::AllChildrenPresent& e);
+  void On(const event::GetNodeRef& e);
   void On(const event::IsAlternateFor& e);
 
   // DEL-2: ends the alternatives that did not come into sight.

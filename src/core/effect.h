@@ -27,19 +27,27 @@ struct Grant {
   bool operator==(const Grant&) const = default;
 };
 
+// Whoever receives it may name the node to others, who may ask IsAlternateFor about it.
+struct Reference {
+  NodeId node = 0;
+  bool operator==(const Reference&) const = default;
+};
+
 namespace effect {
 
 // The one answer to the event with this call id.
 struct Answer {
   CallId call = 0;
-  std::variant<Nothing, uint64_t /* buffer collection id */, Grant, Failure, bool /* alternate */>
+  std::variant<Nothing, uint64_t /* buffer collection id */, Grant, Failure, bool /* alternate */,
+               Reference>
       result;
   bool operator==(const Answer&) const = default;
 };
 
 // The daemon has closed this node: whoever holds it learns of it. The node no longer exists. Every
 // node gets exactly one, children before their parents, also where nobody is left to be told: an
-// orphan, or the node whose own Close brought its domain down.
+// orphan, or the node whose own Close brought its domain down. What was kept for the node ends with
+// it: its constraints count no more, so now is the time to close its tracking ends (TRK-1).
 struct NodeClosed {
   NodeId node = 0;
   std::string why;  // for people; clients get no error code (FAIL-4)

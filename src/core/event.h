@@ -191,6 +191,13 @@ struct SetVerboseLogging {
   bool operator==(const SetVerboseLogging&) const = default;
 };
 
+// The caller wants to speak about this node to others: answered with a Reference (2.4).
+struct GetNodeRef {
+  CallId call = 0;
+  NodeId node = 0;
+  bool operator==(const GetNodeRef&) const = default;
+};
+
 // Is the other node an alternative to this one (2.4)? Answered with a bool: whether the nearest
 // node above both (one of the two, if it stands above the other) is a group.
 struct IsAlternateFor {
@@ -215,6 +222,15 @@ struct SetWeakOk {
   NodeId node = 0;
   std::optional<bool> for_child_nodes_also;  // unset = false
   bool operator==(const SetWeakOk&) const = default;
+};
+
+// The client wants to know when the node is no more and its buffer counts are free (TRK-1). The
+// core only counts; whoever posts the event keeps the end until NodeClosed.
+struct AttachNodeTracking {
+  CallId call = 0;
+  NodeId node = 0;
+  bool has_end = false;  // the message came with something to close
+  bool operator==(const AttachNodeTracking&) const = default;
 };
 
 struct GetBufferCollectionId {
@@ -269,8 +285,9 @@ using Event =
                  event::AllChildrenPresent, event::Bind, event::SetConstraints, event::Wait,
                  event::CancelWait, event::Check, event::AttachToken, event::Sync, event::Release,
                  event::SetName, event::SetDebugClientInfo, event::SetDebugTimeoutLogDeadline,
-                 event::SetVerboseLogging, event::IsAlternateFor, event::SetWeak, event::SetWeakOk,
-                 event::GetBufferCollectionId, event::BadMessage, event::Close,
-                 event::AllocationFinished, event::FailRoot, event::Tick>;
+                 event::SetVerboseLogging, event::GetNodeRef, event::IsAlternateFor, event::SetWeak,
+                 event::SetWeakOk, event::AttachNodeTracking, event::GetBufferCollectionId,
+                 event::BadMessage, event::Close, event::AllocationFinished, event::FailRoot,
+                 event::Tick>;
 
 }  // namespace sysmem::core

@@ -53,6 +53,10 @@ struct Node {
   bool weak_ok = false;
   bool weak_ok_for_children = false;
 
+  // What outsiders hold on to, also when the node is an orphan.
+  uint32_t trackings = 0;   // AttachNodeTracking
+  bool referenced = false;  // GetNodeRef
+
   // Collections.
   bool constraints_set = false;
   std::optional<Constraints> constraints;  // as sent; unset is the same as an empty table

@@ -33,7 +33,12 @@ struct BuffersToPush {
   std::shared_ptr<const BufferSet> buffers;  // null when the grant is without buffers
 };
 
-using PendingResult = std::variant<OperationResult, EndsToPush, BuffersToPush>;
+// A copy of a node's reference.
+struct ReferenceToPush {
+  base::UniqueFd copy;
+};
+
+using PendingResult = std::variant<OperationResult, EndsToPush, BuffersToPush, ReferenceToPush>;
 
 class Call : public std::enable_shared_from_this<Call> {
  public:

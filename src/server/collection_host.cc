@@ -31,7 +31,8 @@ CollectionHost::CollectionHost(Engine::Internals& engine, uint64_t buffer_collec
       creator_(std::move(creator)),
       created_ns_(EventLoop::NowNs()),
       mailbox_([this](Item item) { return Take(std::move(item)); }),
-      core_(buffer_collection_id, engine.settings, created_ns_) {}
+      core_(buffer_collection_id, engine.settings, created_ns_),
+      references_(engine.held) {}
 
 CollectionHost::~CollectionHost() { engine_.loop.CancelTimer(timer_); }
 
@@ -48,6 +49,16 @@ void CollectionHost::PostMove(core::NodeId node, Holder holder, CallSlot slot,
   mailbox_.Post(MoveItem{node, std::move(holder), std::move(slot), std::move(ends)});
 }
 
+void CollectionHost::PostIsAlternateFor(core::NodeId node, uint64_t cookie, CallSlot slot) {
+  auto self = shared_from_this();
+  mailbox_.Post(AlternateItem{node, cookie, std::move(slot)});
+}
+
+void CollectionHost::PostTracking(core::NodeId node, Tracking tracking, CallSlot slot) {
+  auto self = shared_from_this();
+  mailbox_.Post(TrackingItem{node, std::move(tracking), std::move(slot)});
+}
+
 void CollectionHost::PostClose(core::NodeId node, std::string why, CallSlot slot) {
   auto self = shared_from_this();
   mailbox_.Post(
@@ -57,6 +68,12 @@ void CollectionHost::PostClose(core::NodeId node, std::string why, CallSlot slot
 void CollectionHost::PostCancelWait(core::NodeId node, CallSlot wait) {
   auto self = shared_from_this();
   mailbox_.Post(CancelItem{node, std::move(wait)});
+}
+
+void CollectionHost::PostAskKind(core::NodeId node,
+                                 std::function<void(std::optional<core::NodeKind>)> done) {
+  auto self = shared_from_this();
+  mailbox_.Post(AskKindItem{node, std::move(done)});
 }
 
 void CollectionHost::PostInspect(std::function<void(CollectionDetail)> done) {
@@ -136,6 +153,18 @@ void CollectionHost::Handle(MoveItem item) {
   if (!lives) TellClosed(item.node, "the node is closed");
 }
 
+void CollectionHost::Handle(AlternateItem item) {
+  core::event::IsAlternateFor event{.node = item.node, .other = references_.Find(item.cookie)};
+  Handle(EventItem{std::move(event), std::move(item.slot), {}, {}, 0});
+}
+
+// The core takes it or fails the node, which ends with everything that is kept for it.
+void CollectionHost::Handle(TrackingItem item) {
+  if (core_.IsConnected(item.node)) trackings_.emplace(item.node, std::move(item.tracking));
+  core::event::AttachNodeTracking event{.node = item.node, .has_end = true};
+  Handle(EventItem{event, std::move(item.slot), {}, {}, 0});
+}
+
 void CollectionHost::Handle(AllocatedItem item) {
   core::event::AllocationFinished finished{item.attempt, std::nullopt};
   if (auto* set = std::get_if<std::shared_ptr<const BufferSet>>(&item.outcome)) {
@@ -157,6 +186,8 @@ void CollectionHost::Handle(CancelItem item) {
     return;
   }
 }
+
+void CollectionHost::Handle(AskKindItem item) { item.done(core_.KindOf(item.node)); }
 
 void CollectionHost::Handle(InspectItem item) { item.done(Describe()); }
 
@@ -187,11 +218,21 @@ void CollectionHost::Apply(core::effect::Answer answer) {
     pending.slot.Resolve(BuffersToPush{std::move(*grant), buffers_});
   } else if (auto* id = std::get_if<uint64_t>(&answer.result)) {
     pending.slot.Resolve(OperationResult(*id));
+  } else if (auto* alternate = std::get_if<bool>(&answer.result)) {
+    pending.slot.Resolve(OperationResult(IsAlternate{*alternate}));
+  } else if (auto* reference = std::get_if<core::Reference>(&answer.result)) {
+    pending.slot.Resolve(CopyOf(*reference, pending.slot.call->outbox()->peer()));
   } else if (!pending.ends.empty()) {
     pending.slot.Resolve(EndsToPush{std::move(pending.ends)});
   } else {
     pending.slot.Resolve(OperationResult(core::Nothing{}));
   }
+}
+
+PendingResult CollectionHost::CopyOf(core::Reference reference, const PeerInfo& receiver) {
+  auto copy = references_.CopyFor(reference.node, receiver.uid);
+  if (!copy.ok()) return OperationResult(std::move(copy).failure());
+  return ReferenceToPush{std::move(copy).value()};
 }
 
 // For participants that the receiver may see: its own user's, or everybody's.
@@ -209,7 +250,11 @@ void CollectionHost::NameHolders(core::Failure& failure, const PeerInfo& receive
   }
 }
 
-void CollectionHost::Apply(core::effect::NodeClosed closed) { TellClosed(closed.node, closed.why); }
+void CollectionHost::Apply(core::effect::NodeClosed closed) {
+  TellClosed(closed.node, closed.why);
+  references_.Forget(closed.node);
+  trackings_.erase(closed.node);  // the signal of TRK-1
+}
 
 void CollectionHost::Apply(core::effect::Allocate allocate) {
   auto heap = engine_.FindHeap(allocate.plan.settings.buffer.heap);

@@ -15,6 +15,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -24,9 +25,12 @@
 #include "core/collection.h"
 #include "server/buffer_set.h"
 #include "server/call.h"
+#include "server/held_descriptors.h"
+#include "server/incoming_descriptors.h"
 #include "server/inspection.h"
 #include "server/internals.h"
 #include "server/mailbox.h"
+#include "server/node_references.h"
 #include "server/outbox.h"
 
 namespace sysmem::server {
@@ -36,6 +40,12 @@ struct Holder {
   std::shared_ptr<Outbox> outbox;  // of the holding session, or of the one that exported it
   Handle handle = 0;               // 0 while exported
   uint64_t cookie = 0;             // SO_COOKIE of the exported end, 0 while in a session
+};
+
+// An end that a client wants closed when a node is no more. The closer closes it.
+struct Tracking {
+  ForeignFd end;
+  HeldDescriptors::Lease lease;
 };
 
 class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
@@ -55,11 +65,21 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void PostMove(core::NodeId node, Holder holder, CallSlot slot,
                 std::vector<base::UniqueFd> ends = {});
 
+  // IsAlternateFor about the node whose reference has this SO_COOKIE, if one of this collection's
+  // has.
+  void PostIsAlternateFor(core::NodeId node, uint64_t cookie, CallSlot slot);
+
+  // AttachNodeTracking: `tracking` is kept until the node is no more, unless the core refuses.
+  void PostTracking(core::NodeId node, Tracking tracking, CallSlot slot);
+
   // The client end of `node` is gone: nobody is told of its closure any more.
   void PostClose(core::NodeId node, std::string why, CallSlot slot);
 
   // The caller takes a wait back: the operation `wait` of an earlier event of his.
   void PostCancelWait(core::NodeId node, CallSlot wait);
+
+  // `done` is called in the collection's turn with the kind of this node, if a client holds it.
+  void PostAskKind(core::NodeId node, std::function<void(std::optional<core::NodeKind>)> done);
 
   // `done` is called in the collection's turn with everything there is to see.
   void PostInspect(std::function<void(CollectionDetail)> done);
@@ -81,6 +101,16 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
     CallSlot slot;
     std::vector<base::UniqueFd> ends;
   };
+  struct AlternateItem {
+    core::NodeId node = 0;
+    uint64_t cookie = 0;
+    CallSlot slot;
+  };
+  struct TrackingItem {
+    core::NodeId node = 0;
+    Tracking tracking;
+    CallSlot slot;
+  };
   struct AllocatedItem {
     core::AttemptId attempt = 0;
     std::variant<std::shared_ptr<const BufferSet>, core::Failure> outcome;
@@ -89,10 +119,15 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
     core::NodeId node = 0;
     CallSlot wait;
   };
+  struct AskKindItem {
+    core::NodeId node = 0;
+    std::function<void(std::optional<core::NodeKind>)> done;
+  };
   struct InspectItem {
     std::function<void(CollectionDetail)> done;
   };
-  using Item = std::variant<EventItem, MoveItem, AllocatedItem, CancelItem, InspectItem>;
+  using Item = std::variant<EventItem, MoveItem, AlternateItem, TrackingItem, AllocatedItem,
+                            CancelItem, AskKindItem, InspectItem>;
   struct Pending {
     CallSlot slot;
     std::vector<base::UniqueFd> ends;
@@ -104,8 +139,11 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   Mailbox<Item>::After Handle(Item item);
   void Handle(EventItem item);
   void Handle(MoveItem item);
+  void Handle(AlternateItem item);
+  void Handle(TrackingItem item);
   void Handle(AllocatedItem item);
   void Handle(CancelItem item);
+  void Handle(AskKindItem item);
   void Handle(InspectItem item);
   void Run(const core::Event& event);
   void Apply(core::Effect effect);
@@ -116,6 +154,7 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void Apply(core::effect::ArmTimer timer);
   void Apply(core::effect::Log log);
   void Apply(core::effect::Finished);
+  PendingResult CopyOf(core::Reference reference, const PeerInfo& receiver);
   void NameHolders(core::Failure& failure, const PeerInfo& receiver) const;
   void TellClosed(core::NodeId node, const std::string& why);
   void Touch(const std::shared_ptr<Outbox>& outbox);
@@ -130,6 +169,8 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   // Touched in the turn only.
   core::Collection core_;
   std::unordered_map<core::NodeId, Holder> holders_;
+  NodeReferences references_;
+  std::unordered_multimap<core::NodeId, Tracking> trackings_;
   std::unordered_map<core::CallId, Pending> pending_;
   core::CallId last_call_ = 0;
   std::shared_ptr<const BufferSet> buffers_;

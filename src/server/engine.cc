@@ -44,6 +44,7 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
       unread(std::make_shared<UnreadBudget>(options.limits.unread_descriptors,
                                             options.limits.unread_descriptors_in_all)),
       ledger(std::make_shared<BufferLedger>(options.limits.buffers)),
+      held(std::make_shared<HeldDescriptors>(options.limits.held_descriptors)),
       exports(std::make_shared<ExportTable>(
           loop, options.limits.exported_nodes,
           [](const NodeRef& ref, uint64_t) {

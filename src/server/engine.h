@@ -56,6 +56,7 @@ struct EngineLimits {
   uint32_t exported_nodes = 128;             // one descriptor each
   uint32_t buffers = 512;                    // one descriptor each, over all collections
   uint32_t spare = 64;                       // open for what nobody has asked for yet
+  uint32_t held_descriptors = 64;            // kept for clients: tracking ends, node references
   uint64_t unread_descriptors_in_all = 256;  // in flight, over all sessions
   // Of those, in one session: a part, so that a client that does not read leaves room for others,
   // and no more than two of the largest messages the kernel takes.
@@ -63,7 +64,8 @@ struct EngineLimits {
 };
 
 // Shares out `descriptors` (RLIMIT_NOFILE): a half for buffers, a quarter in flight, an eighth for
-// exported nodes, three sixteenths for sessions; what remains is for the daemon itself.
+// exported nodes, three sixteenths for sessions, a sixteenth each for what is kept ready and for
+// what is kept for clients; what remains is for the daemon itself.
 EngineLimits LimitsFor(uint64_t descriptors);
 
 struct EngineOptions {

@@ -21,6 +21,7 @@
 #include "server/engine.h"
 #include "server/event_loop.h"
 #include "server/export_table.h"
+#include "server/held_descriptors.h"
 #include "server/unread_budget.h"
 #include "server/worker.h"
 
@@ -65,6 +66,7 @@ class Engine::Internals {
   Closer closer;
   const std::shared_ptr<UnreadBudget> unread;
   const std::shared_ptr<BufferLedger> ledger;
+  const std::shared_ptr<HeldDescriptors> held;
   const std::shared_ptr<ExportTable> exports;
 
  private:

@@ -25,6 +25,7 @@ EngineLimits LimitsFor(uint64_t descriptors) {
   limits.unread_descriptors = std::min(512u, Part(descriptors, 16));
   limits.exported_nodes = Part(descriptors, 8);
   limits.spare = Part(descriptors, 16);
+  limits.held_descriptors = Part(descriptors, 16);
   limits.sessions = Part(descriptors, 16);
   limits.sessions_per_uid = std::max(1u, limits.sessions / 2);
   return limits;
@@ -67,6 +68,10 @@ std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
        exports->size()},
       {"spare_descriptors", limits.spare, "descriptors",
        "a sixteenth of them, open for what nobody has asked for yet", spare},
+      {"held_descriptors", limits.held_descriptors, "descriptors",
+       "a sixteenth of them, kept for clients (tracking ends, node references); half of it per "
+       "user",
+       held->held()},
       {"sessions", limits.sessions, "sessions", "three descriptors each", Sessions().size()},
       {"sessions_per_uid",
        limits.sessions_per_uid,

@@ -28,6 +28,7 @@ uint64_t Owed(Call& call) {
   uint64_t owed = 0;
   for (const PendingResult& pending : call.results()) {
     if (const auto* ends = std::get_if<EndsToPush>(&pending)) owed += ends->ends.size();
+    if (std::holds_alternative<ReferenceToPush>(pending)) ++owed;
     const auto* grant = std::get_if<BuffersToPush>(&pending);
     if (grant != nullptr && grant->grant.with_buffers && grant->buffers) {
       owed += grant->buffers->size();
@@ -172,6 +173,9 @@ void Outbox::Prepare(ReplyItem& item) {
       item.reply.results.push_back(std::move(*result));
     } else if (auto* ends = std::get_if<EndsToPush>(&pending)) {
       item.reply.results.push_back(ExportedNodes{take(std::move(ends->ends))});
+    } else if (auto* reference = std::get_if<ReferenceToPush>(&pending)) {
+      item.descriptors.push_back(std::move(reference->copy));
+      item.reply.results.push_back(NodeReference{++last_descriptor_});
     } else {
       auto& grant = std::get<BuffersToPush>(pending);
       GrantedBuffers granted;

@@ -35,14 +35,25 @@ struct GrantedBuffers {
   core::HeapProperties heap;        // abilities of the heap the buffers come from
 };
 
+// GetNodeRef's result.
+struct NodeReference {
+  DescriptorNumber descriptor = 0;
+};
+
+// IsAlternateFor's result.
+struct IsAlternate {
+  bool is_alternate = false;
+};
+
 struct TokenKnown {
   bool is_known = false;
 };
 
-using OperationResult = std::variant<core::Nothing, core::Failure, ExportedNodes, GrantedBuffers,
-                                     uint64_t /* buffer_collection_id */, TokenKnown, ServerInfo,
-                                     StatusInfo, std::vector<CollectionSummary>, CollectionDetail,
-                                     std::vector<HeapInfo>, std::vector<SessionInfo>>;
+using OperationResult =
+    std::variant<core::Nothing, core::Failure, ExportedNodes, GrantedBuffers,
+                 uint64_t /* buffer_collection_id */, NodeReference, IsAlternate, TokenKnown,
+                 ServerInfo, StatusInfo, std::vector<CollectionSummary>, CollectionDetail,
+                 std::vector<HeapInfo>, std::vector<SessionInfo>>;
 
 struct Reply {
   uint64_t order = 0;                    // place among all the daemon sends this session, from 1

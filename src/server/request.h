@@ -100,6 +100,9 @@ struct NodeMessage {
   // The kind the called service speaks for; empty for the methods every node has (in a batch).
   std::optional<core::NodeKind> kind;
   core::Event event;
+  // What IsAlternateFor and AttachNodeTracking name: node_ref, server_end. The session makes of it
+  // what the event says about it.
+  std::optional<DescriptorNumber> descriptor = std::nullopt;
 };
 
 struct CloseHandle {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The inside of a session: private to session.cc (order, end), session_operations.cc (what each
-// operation does), session_making.cc (those that make nodes from nodes) and session_inspection.cc.
+// operation does), session_making.cc (those that make nodes from nodes), session_descriptors.cc
+// (what clients send) and session_inspection.cc.
 #pragma once
 
 #include <atomic>
@@ -22,6 +23,7 @@
 #include "server/outbox.h"
 #include "server/reorder_queue.h"
 #include "server/session.h"
+#include "server/unknown_tokens.h"
 
 namespace sysmem::server {
 
@@ -113,6 +115,10 @@ class Session::Impl {
   // returned.
   const NodeRef* NodeFor(const CallSlot& slot, const std::optional<Handle>& handle,
                          std::optional<core::NodeKind> kind, const char* field);
+  // NodeMessages that name a descriptor.
+  void WithDescriptor(const CallSlot& slot, const NodeRef& ref, const op::NodeMessage& what);
+  void Compare(const CallSlot& slot, const NodeRef& ref, const ForeignFd& node_ref);
+  void Track(const CallSlot& slot, const NodeRef& ref, ForeignFd server_end);
   // An end the client sent. It stays open until the node is taken out: as the last copy, its close
   // would be the end of the node.
   struct ExportedEnd {
@@ -120,6 +126,9 @@ class Session::Impl {
     ForeignFd fd;
   };
   void UseUp(const std::vector<DescriptorNumber>& numbers);
+  core::Result<ForeignFd> Claim(const std::optional<DescriptorNumber>& number, const char* field);
+  // What a socket is known by; nothing for any other descriptor.
+  static std::optional<uint64_t> CookieOf(const ForeignFd& fd);
   core::Result<ExportedEnd> ClaimExportedEnd(const std::optional<DescriptorNumber>& number,
                                              const char* field);
   void CreateRoot(const CallSlot& slot, std::optional<Handle> handle, bool bound, bool exported);
@@ -130,6 +139,7 @@ class Session::Impl {
   void ValidateByNodeId(const CallSlot& slot, core::NodeId node);
   // CONV-3: the collection end exists and is closed at once.
   void BindDead(const CallSlot& slot, Handle collection, core::Failure why);
+  void ExplainLateToken(Handle handle, const std::string& name);
   void AddHandle(Handle handle, NodeRef ref);
   NodeRef RemoveHandle(Handle handle);
   Holder HolderFor(Handle handle) const { return Holder{outbox_, handle, 0}; }
@@ -161,6 +171,7 @@ class Session::Impl {
 
   // Touched in the turn only.
   HandleTable table_;
+  UnknownTokens unknown_tokens_;
   IncomingDescriptors incoming_;
   core::DebugInfo allocator_debug_;
   bool allocator_debug_set_ = false;

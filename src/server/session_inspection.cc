@@ -3,6 +3,7 @@
 // What a session may see of the daemon: its own user's objects, or everything for root, the
 // daemon's uid and the daemon's group.
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -57,19 +58,22 @@ void Session::Impl::GatherDetails(std::function<void(std::vector<CollectionDetai
 
 // 2.8: true iff a token with that id is served right now, whoever holds it.
 void Session::Impl::ValidateByNodeId(const CallSlot& slot, core::NodeId node) {
-  GatherAll([this, self = session_.shared_from_this(), slot,
-             node](const std::vector<CollectionDetail>& details) {
-    TokenKnown known;
-    for (const CollectionDetail& detail : details) {
-      for (const core::NodeSnapshot& candidate : detail.snapshot.nodes) {
-        known.is_known =
-            known.is_known || (candidate.id == node && candidate.kind == core::NodeKind::kToken &&
-                               candidate.connected);
-      }
-    }
-    slot.Resolve(OperationResult(known));
+  struct Search {
+    std::atomic<size_t> missing;
+    std::atomic<bool> found = false;
+  };
+  const auto hosts = engine_.Collections();
+  auto search = std::make_shared<Search>();
+  search->missing = hosts.size() + 1;
+  const auto answer = [this, self = session_.shared_from_this(), slot,
+                       search](std::optional<core::NodeKind> kind) {
+    if (kind == core::NodeKind::kToken) search->found = true;
+    if (--search->missing > 0) return;
+    slot.Resolve(OperationResult(TokenKnown{search->found}));
     outbox_->Flush();
-  });
+  };
+  for (const auto& host : hosts) host->PostAskKind(node, answer);
+  answer(std::nullopt);  // there may be no collection at all
 }
 
 bool Session::Impl::MaySee(const CollectionDetail& detail) const {

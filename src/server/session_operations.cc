@@ -3,12 +3,12 @@
 // What each operation of a session does, in the session's turn: look up handles, move nodes
 // between handle table and export table, and post events to the collection they belong to. The
 // rules of sysmem2 are the core's; what is refused here is only what concerns handles and
-// descriptors, which the core does not know. How nodes are made from nodes is session_making.cc.
+// descriptors, which the core does not know. How nodes are made from nodes is session_making.cc,
+// what becomes of a client's descriptors is session_descriptors.cc.
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/unix_socket.h"
 #include "server/session_impl.h"
 
 namespace sysmem::server {
@@ -20,10 +20,6 @@ using core::Refused;
 
 // How many answered waits may be remembered before they are swept out.
 constexpr size_t kWaitsBeforeSweep = 1024;
-
-core::Failure NotFound(const char* field, std::string message) {
-  return Refused(Error::kNotFound, "CONV-3", field, std::move(message));
-}
 
 core::Failure NoSuchHandle(Handle handle, const char* field) {
   return Refused(Error::kNotFound, "WIRE-HANDLE", field,
@@ -88,6 +84,11 @@ void Session::Impl::Do(const CallSlot& slot, op::AllocateNonSharedCollection& wh
 
 // CONV-3: the collection end is closed, nobody else is harmed.
 void Session::Impl::BindDead(const CallSlot& slot, Handle collection, core::Failure why) {
+  engine_.Log(core::effect::Log::Level::kError, peer,
+              absl::StrCat("BindSharedCollection found no token, rule ", why.rule, ", field \"",
+                           why.field, "\": ", why.message,
+                           ". A token must be made, and if it travels be exported, before it is "
+                           "bound"));
   AddHandle(collection, NodeRef{nullptr, 0, NodeKind::kCollection});
   const std::string text = why.message;
   slot.Resolve(OperationResult(std::move(why)));
@@ -107,6 +108,9 @@ void Session::Impl::Do(const CallSlot& slot, op::BindSharedCollection& what) {
   if (!token.ok()) {
     if (table_.Find(*what.collection) != nullptr) {  // a handle of another kind, named twice
       return slot.Resolve(OperationResult(std::move(token).failure()));
+    }
+    if (what.token && token.failure().error == Error::kNotFound) {
+      unknown_tokens_.Missed(*what.token);
     }
     return BindDead(slot, *what.collection, std::move(token).failure());
   }
@@ -142,30 +146,15 @@ core::Result<NodeRef> Session::Impl::TakeTokenByDescriptor(DescriptorNumber numb
   return TakeExported(end.value().cookie, NodeKind::kToken, "token_descriptor");
 }
 
-core::Result<NodeRef> Session::Impl::TakeExported(uint64_t cookie, std::optional<NodeKind> kind,
-                                                  const char* field) {
-  auto found = engine_.exports->Find(cookie);
-  if (found && kind && found->kind != *kind) {
-    return Refused(Error::kProtocolDeviation, "CONV-2", field,
-                   absl::StrCat("this descriptor is the exported end of a ",
-                                NodeKindName(found->kind), ", not of a ", NodeKindName(*kind)));
-  }
-  auto taken = engine_.exports->Take(cookie);
-  if (!taken) {
-    return NotFound(field,
-                    "no node stands behind this descriptor: it was imported or closed, or "
-                    "never was one");
-  }
-  return std::move(*taken);
-}
-
 void Session::Impl::Do(const CallSlot& slot, op::ValidateToken& what) {
   if (what.node_id) return ValidateByNodeId(slot, *what.node_id);
   std::optional<uint64_t> koid = what.koid;
+  std::optional<ForeignFd> copy;  // as the last one, its close would be the end of the token
   if (what.descriptor) {
-    auto end = ClaimExportedEnd(what.descriptor, "token_descriptor");
-    if (!end.ok()) return slot.Resolve(OperationResult(std::move(end).failure()));
-    koid = end.value().cookie;
+    auto claimed = Claim(what.descriptor, "token_descriptor");
+    if (!claimed.ok()) return slot.Resolve(OperationResult(std::move(claimed).failure()));
+    copy.emplace(std::move(claimed).value());
+    koid = CookieOf(*copy).value_or(0);
   }
   if (!koid) {
     return slot.Resolve(OperationResult(
@@ -189,8 +178,15 @@ void Session::Impl::Do(const CallSlot& slot, op::SetAllocatorDebugInfo& what) {
 
 void Session::Impl::Do(const CallSlot& slot, op::NodeMessage& what) {
   const NodeRef* ref = NodeFor(slot, what.handle, what.kind, "handle");
-  if (ref == nullptr) return;
+  if (ref == nullptr) {
+    if (what.descriptor) UseUp({*what.descriptor});
+    return;
+  }
   SetNode(what.event, ref->node);
+  if (const auto* info = std::get_if<core::event::SetDebugClientInfo>(&what.event)) {
+    ExplainLateToken(*what.handle, info->name.value_or(""));
+  }
+  if (what.descriptor) return WithDescriptor(slot, *ref, what);
   if (!std::holds_alternative<core::event::Wait>(what.event)) {
     ref->host->PostEvent(std::move(what.event), slot);
     return;
@@ -209,6 +205,14 @@ void Session::Impl::Do(const CallSlot& slot, op::NodeMessage& what) {
   }
   waits_[slot.call->number()] = WaitRef{ref->host, ref->node, slot.call, slot.index, counted.guard};
   ref->host->PostEvent(std::move(what.event), std::move(counted));
+}
+
+// DBG-4, second half: now it has a name.
+void Session::Impl::ExplainLateToken(Handle handle, const std::string& name) {
+  if (!unknown_tokens_.IsNamed(handle)) return;
+  engine_.Log(core::effect::Log::Level::kWarn, peer,
+              absl::StrCat("the token that showed up late, handle ", handle, ", is of \"", name,
+                           "\" (DBG-4)"));
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::CancelWait& what) {
@@ -272,17 +276,6 @@ void Session::Impl::Do(const CallSlot& slot, op::Malformed& what) {
   slot.Resolve(OperationResult(std::move(what.why)));
 }
 
-// What a refused message names is gone all the same.
-void Session::Impl::UseUp(const std::vector<DescriptorNumber>& numbers) {
-  for (const DescriptorNumber number : numbers) {
-    std::optional<SessionEnd> end;
-    incoming_.Claim(number, end);  // and closed at once
-    if (!end) continue;
-    session_.End(std::move(*end));
-    break;
-  }
-}
-
 // ---- Helpers ---------------------------------------------------------------------------------
 
 std::optional<core::Failure> Session::Impl::RefuseNewHandle(const std::optional<Handle>& handle,
@@ -329,35 +322,14 @@ const NodeRef* Session::Impl::NodeFor(const CallSlot& slot, const std::optional<
   return ref;
 }
 
-core::Result<Session::Impl::ExportedEnd> Session::Impl::ClaimExportedEnd(
-    const std::optional<DescriptorNumber>& number, const char* field) {
-  if (!number || *number == 0) {
-    return Refused(Error::kProtocolDeviation, "WIRE-DESCRIPTOR", field, "the field is missing");
-  }
-  std::optional<SessionEnd> end;
-  auto claimed = incoming_.Claim(*number, end);
-  if (end) {
-    core::Failure failure =
-        Refused(Error::kProtocolDeviation, "WIRE-DESCRIPTOR", field, end->message);
-    session_.End(std::move(*end));
-    return failure;
-  }
-  if (!claimed) {
-    return Refused(Error::kNotFound, "WIRE-DESCRIPTOR", field,
-                   absl::StrCat("descriptor ", *number, " was never sent, or was used before"));
-  }
-  if (claimed->kind() == base::DescriptorKind::kUnixSocket) {
-    auto cookie = base::SocketCookie(claimed->fd());
-    if (cookie.ok()) return ExportedEnd{*cookie, std::move(*claimed)};
-  }
-  return Refused(Error::kNotFound, "WIRE-DESCRIPTOR", field,
-                 absl::StrCat("descriptor ", *number, " is a ",
-                              std::string(base::DescriptorKindName(claimed->kind())),
-                              ", not the exported end of a node"));
-}
-
 void Session::Impl::AddHandle(Handle handle, NodeRef ref) {
   if (ref.host) collections_.insert(ref.host->id());
+  if (ref.kind == NodeKind::kToken && unknown_tokens_.ShowsUp(handle)) {
+    engine_.Log(core::effect::Log::Level::kWarn, peer,
+                absl::StrCat("token ", ref.node, ", handle ", handle,
+                             ", shows up after a BindSharedCollection that named it. Expected "
+                             "order: Duplicate, then bind (DBG-4)"));
+  }
   table_.Add(handle, std::move(ref));
 }
 

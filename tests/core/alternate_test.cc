@@ -77,6 +77,32 @@ TEST(Alternate, IsNotFoundAmongThoseWhoAreGone_DEL_2) {
   EXPECT_EQ(h.ErrorOf(h.Say(event::IsAlternateFor{.node = 3, .other = 4})), Error::kNotFound);
 }
 
+TEST(NodeRef, NamesTheNodeItWasAskedFrom_2_4) {
+  Harness h;
+  MakeTwoAlternatives(h);
+  const CallId call = h.Say(event::GetNodeRef{.node = 4});
+  const auto* reference = std::get_if<Reference>(&h.AnswerTo(call)->result);
+  ASSERT_NE(reference, nullptr);
+  EXPECT_EQ(reference->node, 4u);
+}
+
+TEST(NodeRef, IsGoodForAnOrphanToo_2_4) {
+  Harness h;
+  h.MakeTokens(2);
+  h.Say(event::GetNodeRef{.node = 2});
+  h.ReleaseAndClose(2);
+  EXPECT_EQ(Alternate(h, 3, 2), false) << "still in the tree, and no alternative";
+}
+
+TEST(NodeRef, IsNotGivenToAReleasedNode_2_4) {
+  CheckRefusal({"", kToken,
+                [](Harness& h, NodeId node) {
+                  h.Say(event::Release{.node = node});
+                  return h.Say(event::GetNodeRef{.node = node});
+                },
+                "2.4"});
+}
+
 TEST(Alternate, NeedsANodeRefFirstAndANodeThatIsNotReleased_2_4) {
   CheckRefusal({"", kToken, Plain<event::IsAlternateFor>(), "2.4 node_ref"});
   const auto released = [](event::IsAlternateFor message) {

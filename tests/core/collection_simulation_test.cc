@@ -134,7 +134,11 @@ class Fate {
 
   // A message that every node takes at any time before Release.
   Event Courtesy(NodeId node) {
-    switch (Below(8)) {
+    switch (Below(10)) {
+      case 7:
+        return event::GetNodeRef{Call(), node};
+      case 8:
+        return event::AttachNodeTracking{Call(), node, Below(9) != 0};
       case 6:
         return event::IsAlternateFor{Call(), node, Below(last_node_ + 1)};
       case 0:

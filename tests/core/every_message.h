@@ -62,9 +62,11 @@ inline std::vector<Message> AllMessages() {
       {"SetDebugTimeoutLogDeadline", Plain(event::SetDebugTimeoutLogDeadline{.deadline_ns = 1}),
        true, true, true},
       {"SetVerboseLogging", Plain<event::SetVerboseLogging>(), true, true, true},
+      {"GetNodeRef", Plain<event::GetNodeRef>(), true, true, true},
       {"IsAlternateFor", Plain(event::IsAlternateFor{.other = 1}), true, true, true},
       {"SetWeak", Plain<event::SetWeak>(), true, true, true},
       {"SetWeakOk", Plain<event::SetWeakOk>(), true, true, true},
+      {"AttachNodeTracking", Plain(event::AttachNodeTracking{.has_end = true}), true, true, true},
       {"GetBufferCollectionId", Plain<event::GetBufferCollectionId>(), true, true, true},
   };
 }

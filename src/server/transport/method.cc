@@ -122,6 +122,9 @@ Reader FindReader(const google::protobuf::Descriptor* request) {
       Plain<SetDebugTimeoutLogDeadlineRequest, Ack>(),
       Plain<SetVerboseLoggingRequest, Ack>(),
       Plain<GetBufferCollectionIdRequest, GetBufferCollectionIdReply>(),
+      Plain<GetNodeRefRequest, GetNodeRefReply>(),
+      Plain<IsAlternateForRequest, IsAlternateForReply>(),
+      Plain<AttachNodeTrackingRequest, Ack>(),
       Plain<SetWeakRequest, Ack>(),
       Plain<SetWeakOkRequest, Ack>(),
 

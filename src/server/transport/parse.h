@@ -38,6 +38,9 @@ Operation Parse(const sysmem2::SetDebugClientInfoRequest& from);
 Operation Parse(const sysmem2::SetDebugTimeoutLogDeadlineRequest& from);
 Operation Parse(const sysmem2::SetVerboseLoggingRequest& from);
 Operation Parse(const sysmem2::GetBufferCollectionIdRequest& from);
+Operation Parse(const sysmem2::GetNodeRefRequest& from);
+Operation Parse(const sysmem2::IsAlternateForRequest& from);
+Operation Parse(const sysmem2::AttachNodeTrackingRequest& from);
 Operation Parse(const sysmem2::SetWeakRequest& from);
 Operation Parse(const sysmem2::SetWeakOkRequest& from);
 

@@ -9,8 +9,12 @@ namespace sysmem::server::transport {
 namespace {
 
 template <typename Request>
-Operation ForAnyNode(const Request& from, core::Event event) {
-  return op::NodeMessage{.handle = HandleOf(from), .kind = std::nullopt, .event = std::move(event)};
+Operation ForAnyNode(const Request& from, core::Event event,
+                     std::optional<DescriptorNumber> descriptor = std::nullopt) {
+  return op::NodeMessage{.handle = HandleOf(from),
+                         .kind = std::nullopt,
+                         .event = std::move(event),
+                         .descriptor = descriptor};
 }
 
 }  // namespace
@@ -61,6 +65,20 @@ Operation Parse(const sysmem2::SetWeakOkRequest& from) {
   return ForAnyNode(
       from, core::event::SetWeakOk{.for_child_nodes_also = IfSet(from.has_for_child_nodes_also(),
                                                                  from.for_child_nodes_also())});
+}
+
+Operation Parse(const sysmem2::GetNodeRefRequest& from) {
+  return ForAnyNode(from, core::event::GetNodeRef{});
+}
+
+Operation Parse(const sysmem2::IsAlternateForRequest& from) {
+  return ForAnyNode(from, core::event::IsAlternateFor{},
+                    IfSet(from.has_node_ref(), from.node_ref()));
+}
+
+Operation Parse(const sysmem2::AttachNodeTrackingRequest& from) {
+  return ForAnyNode(from, core::event::AttachNodeTracking{},
+                    IfSet(from.has_server_end(), from.server_end()));
 }
 
 }  // namespace sysmem::server::transport

@@ -72,6 +72,20 @@ bool EncodeResult(const OperationResult& from, sysmem2::ValidateBufferCollection
   return true;
 }
 
+bool EncodeResult(const OperationResult& from, sysmem2::GetNodeRefResult* to) {
+  const auto* reference = std::get_if<NodeReference>(&from);
+  if (reference == nullptr) return false;
+  to->set_node_ref(reference->descriptor);
+  return true;
+}
+
+bool EncodeResult(const OperationResult& from, sysmem2::IsAlternateForResult* to) {
+  const auto* answer = std::get_if<IsAlternate>(&from);
+  if (answer == nullptr) return false;
+  to->set_is_alternate(answer->is_alternate);
+  return true;
+}
+
 bool EncodeResult(const OperationResult& from, sysmem2::GetBufferCollectionIdResult* to) {
   const auto* id = std::get_if<uint64_t>(&from);
   if (id == nullptr) return false;

@@ -88,6 +88,10 @@ class TestEngine {
     options.encode_session_end = [](const SessionEnd& end) {
       return std::string(EndReasonName(end.reason));
     };
+    options.log = [this](core::effect::Log::Level, const PeerInfo&, const std::string& text) {
+      std::lock_guard lock(log_mutex_);
+      log_.push_back(text);
+    };
     engine_ = std::make_unique<Engine>(std::move(options), *loop_);
     thread_ = std::thread([this] { loop_->Run(); });
   }
@@ -99,8 +103,19 @@ class TestEngine {
   }
   Engine& engine() { return *engine_; }
   EventLoop& loop() { return *loop_; }
+  // Log lines that hold `part`, oldest first.
+  std::vector<std::string> Logged(const std::string& part) {
+    std::lock_guard lock(log_mutex_);
+    std::vector<std::string> lines;
+    for (const std::string& line : log_) {
+      if (line.find(part) != std::string::npos) lines.push_back(line);
+    }
+    return lines;
+  }
 
  private:
+  std::mutex log_mutex_;
+  std::vector<std::string> log_;
   heaps::ReservationGate gate_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Engine> engine_;

@@ -156,6 +156,19 @@ TEST(BatchReply, NamesTheDescriptorsOfGroupsAndTheirChildrenThatAreExported) {
   EXPECT_EQ(reply.last().create_children_sync().descriptor_numbers(1), 10u);
 }
 
+TEST(BatchReply, NamesANodeReferenceAndSaysWhatItWasAskedAbout) {
+  sysmem2::RunRequest request;
+  request.add_operations()->mutable_get_node_ref();
+  sysmem2::RunReply reply = Answer(ParseBatch(request), {NodeReference{7}});
+  EXPECT_EQ(reply.last().get_node_ref().node_ref(), 7u);
+  request.mutable_operations(0)->mutable_is_alternate_for();
+  reply = Answer(ParseBatch(request), {IsAlternate{true}});
+  EXPECT_TRUE(reply.last().is_alternate_for().is_alternate());
+  reply = Answer(ParseBatch(request), {IsAlternate{false}});
+  EXPECT_TRUE(reply.last().has_is_alternate_for());
+  EXPECT_FALSE(reply.last().is_alternate_for().is_alternate());
+}
+
 TEST(BatchReply, HasAFailedLastOperationAmongTheFailures) {
   sysmem2::RunRequest request;
   request.add_operations()->mutable_sync();

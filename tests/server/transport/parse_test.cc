@@ -88,6 +88,7 @@ TEST(ParseNode, MakesTheEventOfEachMethod) {
   EventOf<core::event::Release>(Parse(sysmem2::ReleaseRequest()));
   EventOf<core::event::SetVerboseLogging>(Parse(sysmem2::SetVerboseLoggingRequest()));
   EventOf<core::event::GetBufferCollectionId>(Parse(sysmem2::GetBufferCollectionIdRequest()));
+  EventOf<core::event::GetNodeRef>(Parse(sysmem2::GetNodeRefRequest()));
   EventOf<core::event::Wait>(Parse(sysmem2::WaitForAllBuffersAllocatedRequest()));
   EventOf<core::event::Check>(Parse(sysmem2::CheckAllBuffersAllocatedRequest()));
 }
@@ -177,6 +178,19 @@ TEST(ParseToken, AloneCanBeDispensable) {
   EXPECT_EQ(As<op::NodeMessage>(Parse(request)).handle, 4u);
   EXPECT_EQ(As<op::NodeMessage>(Parse(request)).kind, core::NodeKind::kToken);
   EventOf<core::event::SetDispensable>(Parse(request));
+}
+
+TEST(ParseNode, PassesDescriptorsOnByTheirNumbers) {
+  sysmem2::IsAlternateForRequest alternate;
+  EventOf<core::event::IsAlternateFor>(Parse(alternate));
+  EXPECT_EQ(As<op::NodeMessage>(Parse(alternate)).descriptor, std::nullopt);
+  alternate.set_node_ref(7);
+  EXPECT_EQ(As<op::NodeMessage>(Parse(alternate)).descriptor, 7u);
+  sysmem2::AttachNodeTrackingRequest tracking;
+  EventOf<core::event::AttachNodeTracking>(Parse(tracking));
+  EXPECT_EQ(As<op::NodeMessage>(Parse(tracking)).descriptor, std::nullopt);
+  tracking.set_server_end(8);
+  EXPECT_EQ(As<op::NodeMessage>(Parse(tracking)).descriptor, 8u);
 }
 
 TEST(ParseNode, TellsWeakNodesApartByWhomTheyVouchFor) {
