@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Conformance cases IMG that are decided by the negotiation alone; the suite's name is the case's
-// id. Cases written for tiled modifiers are asked in their linear form where the rule is the same.
+// id.
 #include <gtest/gtest.h>
 
 #include "tests/core/recipes.h"
@@ -109,29 +109,31 @@ Constraints KFmt(const std::vector<Wish>& formats, bool usage = true,
 
 constexpr uint64_t kLinear = modifier::kLinear;
 constexpr uint64_t kAny = modifier::kDoNotCare;
+constexpr uint64_t kX = modifier::kIntelXTiled;
+constexpr uint64_t kY = modifier::kIntelYTiled;
+constexpr PixelFormatAndModifier kRgbaX{pf::kR8G8B8A8, kX};
 
 TEST(IMG11, ADoNotCareModifierMeetsAConcreteOneInEitherOrder) {
   const Constraints any = KFmt({{pf::kR8G8B8A8, kAny}});
-  const Constraints linear = KFmt({{pf::kR8G8B8A8, kLinear}});
-  EXPECT_EQ(PairOf(Agreed({any, linear})), kRgbaLinear);
-  EXPECT_EQ(PairOf(Agreed({linear, any})), kRgbaLinear);
+  const Constraints tiled = KFmt({{pf::kR8G8B8A8, kX}});
+  EXPECT_EQ(PairOf(Agreed({any, tiled})), kRgbaX);
+  EXPECT_EQ(PairOf(Agreed({tiled, any})), kRgbaX);
 }
 
 TEST(IMG13, EachSideSuppliesTheHalfTheOtherLeftOpen) {
-  EXPECT_EQ(PairOf(Agreed({KFmt({{pf::kR8G8B8A8, kAny}}), KFmt({{pf::kDoNotCare, kLinear}})})),
-            kRgbaLinear);
+  EXPECT_EQ(PairOf(Agreed({KFmt({{pf::kR8G8B8A8, kAny}}), KFmt({{pf::kDoNotCare, kX}})})), kRgbaX);
 }
 
 TEST(IMG14, ADoNotCareFormatWithAnUnsetModifierMeansAnyModifier) {
   EXPECT_EQ(PairOf(Agreed({KFmt({{pf::kR8G8B8A8, kAny}}), KFmt({{pf::kDoNotCare, std::nullopt}}),
-                           KFmt({{pf::kDoNotCare, kLinear}})})),
-            kRgbaLinear);
+                           KFmt({{pf::kDoNotCare, kX}})})),
+            kRgbaX);
 }
 
 TEST(IMG16, AnUnsetModifierWithoutUsageMeansAnyModifier) {
-  EXPECT_EQ(PairOf(Agreed(
-                {KFmt({{pf::kR8G8B8A8, kLinear}}), KFmt({{pf::kR8G8B8A8, std::nullopt}}, false)})),
-            kRgbaLinear);
+  EXPECT_EQ(
+      PairOf(Agreed({KFmt({{pf::kR8G8B8A8, kX}}), KFmt({{pf::kR8G8B8A8, std::nullopt}}, false)})),
+      kRgbaX);
 }
 
 TEST(IMG17, OwnFieldsAndListAreOneSet) {
@@ -141,49 +143,65 @@ TEST(IMG17, OwnFieldsAndListAreOneSet) {
 }
 
 TEST(IMG19, AModifierWithoutAFormatFailsEvenBesideAList) {
-  Constraints child = KFmt({{pf::kR8G8B8A8, kLinear}});
+  Constraints child = KFmt({{pf::kR8G8B8A8, kX}});
   child.image_formats[0].pixel_format.reset();
-  child.image_formats[0].pixel_format_and_modifiers = {kRgbaLinear};
-  EXPECT_TRUE(Fails({KFmt({{pf::kR8G8B8A8, kLinear}}), child}));
+  child.image_formats[0].pixel_format_and_modifiers = {{pf::kR8G8B8A8, modifier::kArmAfbc16x16}};
+  EXPECT_TRUE(Fails({KFmt({{pf::kR8G8B8A8, kX}, {pf::kR8G8B8A8, kY}}), child}));
+}
+
+// K-FMTV: every pair goes into the list.
+Constraints KFmtV(const std::vector<PixelFormatAndModifier>& pairs) {
+  Constraints c = KFmt({{pairs[0].pixel_format, pairs[0].modifier}});
+  c.image_formats[0].pixel_format.reset();
+  c.image_formats[0].pixel_format_modifier.reset();
+  c.image_formats[0].pixel_format_and_modifiers = pairs;
+  return c;
 }
 
 TEST(IMG20, FormatAndModifierAreMatchedAsAPair) {
-  Constraints parent = KFmt({{pf::kB8G8R8A8, kAny}, {pf::kR8G8B8A8, kLinear}});
-  Constraints child = KFmt({{pf::kR8G8B8A8, kLinear}});
-  EXPECT_EQ(PairOf(Agreed({parent, child})), kRgbaLinear);
+  EXPECT_EQ(PairOf(Agreed({KFmtV({{pf::kB8G8R8A8, modifier::kArmAfbc16x16}, kRgbaX}),
+                           KFmtV({{pf::kB8G8R8A8, kY}, kRgbaX})})),
+            kRgbaX);
 }
 
 TEST(IMG22, AFormatTwiceInOneListFails) {
-  Constraints c = KFmt({{pf::kR8G8B8A8, kLinear}});
-  c.image_formats[0].pixel_format.reset();
-  c.image_formats[0].pixel_format_modifier.reset();
-  c.image_formats[0].pixel_format_and_modifiers = {kRgbaLinear};
-  EXPECT_FALSE(Fails({c}));
-  c.image_formats[0].pixel_format_and_modifiers.push_back(kRgbaLinear);
-  EXPECT_TRUE(Fails({c}));
+  EXPECT_FALSE(Fails({KFmtV({kRgbaLinear})}));
+  EXPECT_TRUE(Fails({KFmtV({kRgbaLinear, kRgbaLinear})}));
+}
+
+TEST(IMG23, WildcardsOfBothHalvesMeet) {
+  EXPECT_EQ(PairOf(Agreed({KFmt({{pf::kDoNotCare, kX}}), KFmt({{pf::kR8G8B8A8, kAny}})})), kRgbaX);
 }
 
 TEST(IMG25, AModifierThatAWildcardOfTheSameParticipantCoversFails) {
-  EXPECT_TRUE(Fails({KFmt({{pf::kR8G8B8A8, kAny}, {pf::kR8G8B8A8, kLinear}}),
-                     KFmt({{pf::kDoNotCare, kLinear}})}));
+  EXPECT_TRUE(
+      Fails({KFmt({{pf::kR8G8B8A8, kAny}, {pf::kR8G8B8A8, kX}}), KFmt({{pf::kDoNotCare, kX}})}));
 }
 
 TEST(IMG26, AFormatThatAWildcardOfTheSameParticipantCoversFails) {
-  EXPECT_TRUE(Fails({KFmt({{pf::kDoNotCare, kAny}, {pf::kR8G8B8A8, kLinear}})}));
+  EXPECT_TRUE(Fails({KFmt({{pf::kDoNotCare, kAny}, {pf::kR8G8B8A8, kX}})}));
 }
 
 TEST(IMG28, AnUnsupportedFormatThatIsOnlyImpliedIsFilteredOut) {
-  EXPECT_EQ(PairOf(Agreed({KFmt({{pf::kR8G8B8A8, kAny}, {pf::kMjpeg, kAny}}),
-                           KFmt({{pf::kDoNotCare, kLinear}})})),
-            kRgbaLinear);
+  EXPECT_EQ(PairOf(Agreed(
+                {KFmt({{pf::kR8G8B8A8, kAny}, {pf::kMjpeg, kAny}}), KFmt({{pf::kDoNotCare, kX}})})),
+            kRgbaX);
 }
 
 TEST(IMG29, AnUnsupportedColorSpaceThatIsOnlyImpliedIsFilteredOut) {
-  Constraints parent = KFmt({{pf::kR8G8B8A8, kAny}});
-  Constraints child = KFmt({{pf::kDoNotCare, kLinear}});
-  child.image_formats[0].color_spaces = {cs::kSrgb, cs::kRec2020};
-  const Plan plan = Agreed({parent, child});
-  EXPECT_EQ(PairOf(plan), kRgbaLinear);
+  const auto constraints = [](uint32_t format, uint64_t modifier, std::vector<uint32_t> spaces) {
+    ImageFormatConstraints image = Image(format, std::move(spaces));
+    image.pixel_format_modifier = modifier;
+    image.min_size = {64, 64};
+    Constraints c;
+    c.usage = BufferUsage{.cpu = kCpuUsageWriteOften};
+    c.min_buffer_count = 1;
+    c.image_formats = {image};
+    return c;
+  };
+  const Plan plan = Agreed({constraints(pf::kR8G8B8A8, kAny, {cs::kSrgb}),
+                            constraints(pf::kDoNotCare, kX, {cs::kSrgb, cs::kRec2020})});
+  EXPECT_EQ(PairOf(plan), kRgbaX);
   EXPECT_EQ(ImageOf(plan).color_spaces, std::vector{cs::kSrgb});
 }
 
