@@ -234,13 +234,16 @@ Rejection DoesNotFit(const char* rule, const char* field, const char* suffix,
 }
 
 // I16e and the second half of I17, I18: the stride.
+//
+// The layout is asked for the smallest row of the width alone. Were it told min_bytes_per_row as
+// well, whole tiles and the divisor would round each other up each time a format passes here, and
+// what was agreed on would be refused to those who come late.
 MaybeRejection RoundRows(Format& format, const Limits&) {
   if (IsSpecific(format.format)) {
     format.min_bytes_per_row = std::max(format.min_bytes_per_row, format.bytes_per_row_divisor);
     const RowLimits limits{.min_size = format.min_size,
                            .max_size = format.max_size,
                            .size_alignment = format.size_alignment,
-                           .min_bytes_per_row = format.min_bytes_per_row,
                            .max_bytes_per_row = format.max_bytes_per_row,
                            .bytes_per_row_divisor = format.bytes_per_row_divisor};
     const std::optional<uint32_t> row =

@@ -1,42 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The negotiation against trying everything: over tiny domains each possible outcome is held
-// against the constraints of each participant, in words of their own, and both must agree on
-// whether there is one (and for formats, which). Bounds that clash inside one of several common
-// formats are left out: there the rules give up although another format would do (IMG-1, FMT-3).
+// The negotiation against trying everything (brute_force.h): raw buffers, and images of one format.
+#include "tests/core/brute_force.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <random>
 
 #include "core/plan_buffers.h"
-#include "tests/core/random_constraints.h"
 
 namespace sysmem::core {
 namespace {
 
 using namespace recipes;  // NOLINT(google-build-using-namespace): the vocabulary of these tests
-
-// Compares both answers on many random sets of one to three participants.
-template <typename Draw, typename Exists>
-void Compare(Draw draw, Exists exists) {
-  const uint32_t seed = Seed();
-  SCOPED_TRACE("SYSMEM_TEST_SEED=" + std::to_string(seed));
-  RandomConstraints random(seed);
-  int satisfiable = 0;
-  constexpr int kRounds = 20000;
-  for (int round = 0; round < kRounds; ++round) {
-    std::vector<Constraints> all(random.Pick(1, 3));
-    for (Constraints& one : all) one = draw(random);
-    const Result<Plan> plan = Ask(all);
-    const bool expected = exists(all);
-    satisfiable += expected;
-    ASSERT_EQ(plan.ok(), expected) << "round " << round << " " << RuleOf(plan) << " "
-                                   << (plan.ok() ? "" : plan.failure().message);
-  }
-  EXPECT_GT(satisfiable, kRounds / 20);
-  EXPECT_LT(satisfiable, kRounds - kRounds / 20);
-}
 
 // 1. Sizes, domains and counts of raw buffers.
 
@@ -80,7 +56,7 @@ bool AcceptsRaw(const Constraints& c, uint64_t size, uint32_t count, CoherencyDo
          count <= c.max_buffer_count.value_or(UINT32_MAX);
 }
 
-bool RawExists(const std::vector<Constraints>& all) {
+bool RawExists(const std::vector<Constraints>& all, const Result<Plan>&) {
   uint32_t camping = 0;
   uint32_t shared = 0;
   bool sized = false;
@@ -168,7 +144,7 @@ bool ImageExists(const std::vector<Constraints>& all, const SizeU& required) {
 }
 
 template <uint32_t kFormat>
-bool AllImagesExist(const std::vector<Constraints>& all) {
+bool AllImagesExist(const std::vector<Constraints>& all, const Result<Plan>&) {
   bool sized = false;
   if (!ImageExists<kFormat>(all, {0, 0})) return false;
   for (const Constraints& c : all) {
@@ -187,109 +163,6 @@ TEST(BruteForce, AgreesOnImagesOfOneBytePerPixel) {
 
 TEST(BruteForce, AgreesOnImagesWithHalvedChroma) {
   Compare(DrawImage<pixel_format::kNv12>, AllImagesExist<pixel_format::kNv12>);
-}
-
-// 3. Formats, modifiers, colour spaces and their wildcards.
-
-const uint32_t kFormats[] = {pixel_format::kR8G8B8A8, pixel_format::kNv12, pixel_format::kR8};
-const uint32_t kSpaces[] = {color_space::kSrgb, color_space::kRec709, color_space::kPassthrough};
-
-ImageFormatConstraints DrawOffer(RandomConstraints& random) {
-  ImageFormatConstraints image;
-  image.pixel_format = random.OneIn(4) ? pixel_format::kDoNotCare : kFormats[random.Pick(0, 2)];
-  image.pixel_format_modifier = random.OneIn(3) ? modifier::kDoNotCare : modifier::kLinear;
-  if (random.OneIn(4)) {
-    image.color_spaces = {color_space::kDoNotCare};
-  } else {
-    for (uint32_t space : kSpaces) {
-      if (random.OneIn(2)) image.color_spaces.push_back(space);
-    }
-  }
-  return image;
-}
-
-Constraints DrawOffers(RandomConstraints& random) {
-  Constraints c = CpuImages({});
-  c.memory = MemoryConstraints{.min_size_bytes = 4096};
-  const uint32_t entries = random.Pick(0, 2);
-  for (uint32_t i = 0; i < entries; ++i) c.image_formats.push_back(DrawOffer(random));
-  return c;
-}
-
-bool Covers(uint32_t wish, uint32_t value) { return wish == value || wish == UINT32_MAX - 1; }
-
-bool NamesSpace(const ImageFormatConstraints& offer, uint32_t space) {
-  return std::find(offer.color_spaces.begin(), offer.color_spaces.end(), space) !=
-         offer.color_spaces.end();
-}
-
-// A participant's message makes sense by itself: spaces fit the format they were named with, and no
-// two entries mean the same pair.
-bool MakesSense(const Constraints& c) {
-  for (const ImageFormatConstraints& offer : c.image_formats) {
-    if (offer.color_spaces.empty()) return false;
-    const bool definite = *offer.pixel_format != pixel_format::kDoNotCare &&
-                          *offer.pixel_format_modifier != modifier::kDoNotCare;
-    for (uint32_t space : offer.color_spaces) {
-      if (definite && space != color_space::kDoNotCare &&
-          !IsColorSpaceSupported(space, *offer.pixel_format)) {
-        return false;
-      }
-    }
-  }
-  if (c.image_formats.size() < 2) return true;
-  const uint32_t a = *c.image_formats[0].pixel_format;
-  const uint32_t b = *c.image_formats[1].pixel_format;
-  return !Covers(a, b) && !Covers(b, a);  // there is one modifier: LINEAR or any
-}
-
-// Everybody who offers images offers this one, and somebody names each part of it.
-bool Offered(const std::vector<Constraints>& all, uint32_t format, uint32_t space) {
-  bool format_named = false;
-  bool modifier_named = false;
-  bool space_named = false;
-  for (const Constraints& c : all) {
-    if (c.image_formats.empty()) continue;
-    const ImageFormatConstraints* suiting = nullptr;
-    for (const ImageFormatConstraints& offer : c.image_formats) {
-      const bool any_space = offer.color_spaces.front() == color_space::kDoNotCare;
-      if (Covers(*offer.pixel_format, format) && (any_space || NamesSpace(offer, space))) {
-        suiting = &offer;
-      }
-    }
-    if (suiting == nullptr) return false;
-    format_named |= *suiting->pixel_format == format;
-    modifier_named |= *suiting->pixel_format_modifier == modifier::kLinear;
-    space_named |= NamesSpace(*suiting, space);
-  }
-  return format_named && modifier_named && space_named && IsColorSpaceSupported(space, format);
-}
-
-// The outcome that the rules prefer: the smallest format number, then the best colour space.
-std::optional<std::pair<uint32_t, uint32_t>> BestOffer(const std::vector<Constraints>& all) {
-  for (uint32_t format : {pixel_format::kR8G8B8A8, pixel_format::kNv12, pixel_format::kR8}) {
-    for (uint32_t space : kSpaces) {  // in the order of C15
-      if (Offered(all, format, space)) return std::pair(format, space);
-    }
-  }
-  return std::nullopt;
-}
-
-TEST(BruteForce, AgreesOnFormatsAndColorSpacesAndOnTheChoice) {
-  Compare(DrawOffers, [](const std::vector<Constraints>& all) {
-    if (!std::all_of(all.begin(), all.end(), MakesSense)) return false;
-    if (std::all_of(all.begin(), all.end(),
-                    [](const Constraints& c) { return c.image_formats.empty(); })) {
-      return true;
-    }
-    const auto best = BestOffer(all);
-    const Result<Plan> plan = Ask(all);
-    if (best && plan.ok()) {
-      EXPECT_EQ(ImageOf(plan.value()).pixel_format, best->first);
-      EXPECT_EQ(ImageOf(plan.value()).color_spaces, std::vector{best->second});
-    }
-    return best.has_value();
-  });
 }
 
 }  // namespace

@@ -144,10 +144,12 @@ uint64_t BytesToHold(const ImageFormatConstraints& chosen, const SizeU& wanted) 
                       *RoundUp(size.height, chosen.size_alignment->height)};
   EXPECT_TRUE(Within(aligned, *chosen.max_size));
   const PixelFormatAndModifier pair{*chosen.pixel_format, *chosen.pixel_format_modifier};
-  const RowLimits limits{.min_bytes_per_row = *chosen.min_bytes_per_row,
-                         .max_bytes_per_row = *chosen.max_bytes_per_row,
-                         .bytes_per_row_divisor = *chosen.bytes_per_row_divisor};
-  return ImageSize({pair, aligned, MinimumRowBytes(pair, limits, aligned.width).value()}).value();
+  const uint32_t pixels =
+      FindPixelFormat(pair.pixel_format)->stride_bytes_per_pixel * aligned.width;
+  const uint32_t row =
+      *RoundUp(std::max(pixels, *chosen.min_bytes_per_row), *chosen.bytes_per_row_divisor);
+  EXPECT_LE(row, *chosen.max_bytes_per_row);
+  return ImageSize({pair, aligned, row}).value();
 }
 
 void ExpectSuits(const Constraints& c, const Plan& plan) {

@@ -88,11 +88,27 @@ class RandomConstraints {
     return images;
   }
 
+  // Mostly one that goes with the format.
+  uint64_t Modifier(uint32_t format) {
+    std::vector<uint64_t> all = {modifier::kLinear, modifier::kLinear, modifier::kDoNotCare};
+    if (format != pixel_format::kB8G8R8 || OneIn(8)) all.push_back(modifier::kIntelXTiled);
+    if (format == pixel_format::kR8G8B8A8 || OneIn(8)) {
+      all.insert(all.end(), {modifier::kIntelYTiledCcs, modifier::kArmAfbc16x16Te});
+    }
+    return AnyOf(all);
+  }
+
   ImageFormatConstraints Entry(uint32_t format) {
     ImageFormatConstraints image;
     image.pixel_format = format;
-    Maybe(image.pixel_format_modifier, 3,
-          AnyOf<uint64_t>({modifier::kLinear, modifier::kDoNotCare}));
+    Maybe(image.pixel_format_modifier, 2, Modifier(format));
+    // More ways to lay out the same format, none of them twice.
+    if (image.pixel_format_modifier == modifier::kLinear && OneIn(2)) {
+      image.pixel_format_and_modifiers = {{format, modifier::kIntelXTiled}};
+      if (format == pixel_format::kR8G8B8A8) {
+        image.pixel_format_and_modifiers.push_back({format, modifier::kArmAfbc16x16Te});
+      }
+    }
     const uint32_t fitting =
         format == pixel_format::kNv12 ? color_space::kRec709 : color_space::kSrgb;
     image.color_spaces = AnyOf<std::vector<uint32_t>>(

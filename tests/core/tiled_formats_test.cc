@@ -81,6 +81,23 @@ TEST(RuleI16e, GoesWithoutASmallestRowWhereTheLayoutHasNone) {
   EXPECT_EQ(Agreed({CpuImages({image})}).settings.buffer.size_bytes, 64u * 64 * 4);
 }
 
+// 264 bytes are no whole tiles of 128, 384 are. If passing the rules once more made one of the
+// other, buffers could not be joined late.
+TEST(RuleI16e, DoesNotRoundRowsUpFurtherEachTimeItIsApplied) {
+  for (uint64_t modifier : kNotLinear) {
+    for (uint32_t divisor : {1u, 12u, 96u, 600u}) {
+      ImageFormatConstraints image = Entry(pf::kR8G8B8A8, modifier);
+      image.min_size = {33, 1};
+      image.min_bytes_per_row = 258;
+      image.bytes_per_row_divisor = divisor;
+      SanitisedImageFormat once = SaneImage(image);
+      const SanitisedImageFormat before = once;
+      EXPECT_EQ(RuleOf(SanitiseImageFormat(once, Limits{})), "");
+      EXPECT_EQ(once, before) << ModifierName(modifier) << " " << divisor;
+    }
+  }
+}
+
 TEST(RuleI28, GoesByThePixelFormatWhateverTheModifier) {
   for (uint64_t modifier : kNotLinear) {
     ImageFormatConstraints image = Entry(pf::kR8G8B8A8, modifier);
