@@ -228,7 +228,7 @@ void Session::Impl::EndTurn(const SessionEnd& end) {
     if (ref.host) ref.host->PostClose(ref.node, absl::StrCat("its session ended: ", text), {});
   }
   handle_count_ = 0;
-  waits_.clear();
+  TakeBackWaits();
   // What the client sent and nobody read is taken out first: a socket closed with unread data
   // resets, and the client would miss the reason above.
   engine_.closer.CloseConnection(base::Dup(*channel_));
@@ -237,6 +237,16 @@ void Session::Impl::EndTurn(const SessionEnd& end) {
   last.collections.assign(collections_.begin(), collections_.end());
   engine_.RetireSession(last);
   if (last.handles >= kHandlesWorthTrimming) engine_.worker.Run([] { ::malloc_trim(0); });
+}
+
+// Those on nodes that went on to another session are not over with ours.
+void Session::Impl::TakeBackWaits() {
+  for (auto& [number, wait] : waits_) {
+    if (auto call = wait.call.lock()) {
+      wait.host->PostCancelWait(wait.node, CallSlot{std::move(call), wait.index, nullptr});
+    }
+  }
+  waits_.clear();
 }
 
 std::string Session::Impl::AbortText(const SessionEnd& end) const {

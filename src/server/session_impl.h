@@ -64,6 +64,7 @@ class Session::Impl {
   void CheckHole(uint64_t missing);
   void Execute(Arrived arrived);
   void EndTurn(const SessionEnd& end);
+  void TakeBackWaits();
   std::string AbortText(const SessionEnd& end) const;
 
   // Operations (session_operations.cc). Each resolves its slot exactly once, now or later.

@@ -126,6 +126,32 @@ TEST(Exports, ASecondImportOfACopyFindsNothingAndHarmsNobody) {
   EXPECT_OK(client.Do(Sync(1)));
 }
 
+TEST(Exports, LeaveNoWaitBehindWhenTheSessionThatWaitedEnds) {
+  TestEngine engine;
+  TestClient heir(engine);
+  std::shared_ptr<TestPort> wait;
+  base::UniqueFd end;
+  {
+    TestClient client(engine);
+    ASSERT_OK(client.Do(op::AllocateSharedCollection{1, false}));
+    ASSERT_OK(client.Do(op::Duplicate{1, core::kSameRights, 2, false}));
+    ASSERT_OK(client.Do(op::BindSharedCollection{1, std::nullopt, 1}));
+    ASSERT_OK(client.Do(SetConstraints(1, CpuConstraints(1))));
+    wait = client.Send({Wait(1)});
+    // Somebody else holds both nodes now, and nothing decides what was waited for.
+    for (const Handle handle : {1, 2}) {
+      OperationResult moved = client.Do(op::Export{handle});
+      ASSERT_OK(moved);
+      end = client.Take(std::get<ExportedNodes>(moved).descriptors.at(0));
+      ASSERT_OK(heir.Do(op::Import{heir.Push(std::move(end)), handle, {}}));
+    }
+    EXPECT_FALSE(wait->answered());
+  }
+  EXPECT_TRUE(wait->Wait());
+  EXPECT_NE(wait->abort_reason(), "");
+  EXPECT_OK(heir.Do(Sync(1)));
+}
+
 TEST(Exports, ForeignDescriptorsAreNoTokensAndHarmNobody) {
   TestEngine engine;
   TestClient client(engine);
