@@ -11,6 +11,7 @@
 #include <array>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -77,14 +78,18 @@ class TestPort : public ReplyPort {
 
 class TestEngine {
  public:
-  explicit TestEngine(EngineLimits limits = LimitsFor(1024)) {
+  using Heap = std::shared_ptr<heaps::Heap>;
+  // `dress` makes the heap that is used of a real one.
+  explicit TestEngine(
+      EngineLimits limits = LimitsFor(1024),
+      const std::function<Heap(Heap)>& dress = [](Heap heap) { return heap; }) {
     auto loop = EventLoop::Create();
     EXPECT_TRUE(loop.ok()) << loop.status();
     loop_ = std::move(*loop);
     EngineOptions options;
     options.limits = limits;
     options.version = "test";
-    options.heaps.push_back(std::make_shared<heaps::MemfdHeap>(gate_));
+    options.heaps.push_back(dress(std::make_shared<heaps::MemfdHeap>(gate_)));
     options.encode_session_end = [](const SessionEnd& end) {
       return std::string(EndReasonName(end.reason));
     };
