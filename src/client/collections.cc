@@ -11,6 +11,7 @@ using sysmem::base::UniqueFd;
 using sysmem::client::CallMaking;
 using sysmem::client::CallOn;
 using sysmem::client::CheckConstraints;
+using sysmem::client::CheckOpen;
 using sysmem::client::Connection;
 using sysmem::client::ExportNode;
 using sysmem::client::Failure;
@@ -61,6 +62,7 @@ sysmem_status sysmem_collection_create_non_shared(sysmem_client* client,
 
 sysmem_status sysmem_collection_bind_fd(sysmem_client* client, int owned_fd,
                                         sysmem_collection** collection, sysmem_failure** failure) {
+  if (auto bad = CheckOpen(owned_fd)) return Report(*std::move(bad), failure);
   return QueueMaking(client->connection, UniqueFd(owned_fd), collection, failure,
                      [](Operation& operation, uint64_t, uint64_t made, uint64_t descriptor) {
                        auto* request = operation.mutable_bind_shared_collection();
@@ -71,6 +73,7 @@ sysmem_status sysmem_collection_bind_fd(sysmem_client* client, int owned_fd,
 
 sysmem_status sysmem_collection_import(sysmem_client* client, int owned_fd,
                                        sysmem_collection** collection, sysmem_failure** failure) {
+  if (auto bad = CheckOpen(owned_fd)) return Report(*std::move(bad), failure);
   return QueueMaking(client->connection, UniqueFd(owned_fd), collection, failure,
                      [](Operation& operation, uint64_t, uint64_t made, uint64_t descriptor) {
                        FillImport(operation, made, descriptor, sysmem2::NODE_KIND_COLLECTION);
@@ -139,6 +142,7 @@ sysmem_status sysmem_join(sysmem_client* client, int owned_fd,
                           const sysmem_constraints* constraints, int64_t deadline_ns,
                           sysmem_collection** collection, sysmem_buffers** buffers,
                           sysmem_failure** failure) {
+  if (auto bad = CheckOpen(owned_fd)) return Report(*std::move(bad), failure);
   UniqueFd token(owned_fd);
   if (auto bad = CheckConstraints(constraints)) return Report(*std::move(bad), failure);
   const sysmem_status status =
@@ -173,6 +177,7 @@ sysmem_status sysmem_collection_attach_token_exported(sysmem_collection* collect
 sysmem_status sysmem_collection_attach_lifetime_tracking(sysmem_collection* collection,
                                                          int owned_fd, uint32_t buffers_remaining,
                                                          sysmem_failure** failure) {
+  if (auto bad = CheckOpen(owned_fd)) return Report(*std::move(bad), failure);
   return QueueOn(collection, UniqueFd(owned_fd), failure,
                  [=](Operation& operation, uint64_t handle, uint64_t descriptor) {
                    auto* request = operation.mutable_attach_lifetime_tracking();

@@ -4,18 +4,21 @@
 using sysmem::base::UniqueFd;
 using sysmem::client::CallMaking;
 using sysmem::client::CallMakingMany;
+using sysmem::client::CheckOpen;
 using sysmem::client::ExportNode;
 using sysmem::client::FillImport;
 using sysmem::client::LeaveAndDelete;
 using sysmem::client::NodeState;
 using sysmem::client::QueueMaking;
 using sysmem::client::QueueOn;
+using sysmem::client::Report;
 using sysmem2::Operation;
 
 sysmem_node* sysmem_group_node(sysmem_group* group) { return group; }
 
 sysmem_status sysmem_group_import(sysmem_client* client, int owned_fd, sysmem_group** group,
                                   sysmem_failure** failure) {
+  if (auto bad = CheckOpen(owned_fd)) return Report(*std::move(bad), failure);
   return QueueMaking(client->connection, UniqueFd(owned_fd), group, failure,
                      [](Operation& operation, uint64_t, uint64_t made, uint64_t descriptor) {
                        FillImport(operation, made, descriptor, sysmem2::NODE_KIND_GROUP);

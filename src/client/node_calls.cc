@@ -12,6 +12,7 @@
 using sysmem::base::BorrowedFd;
 using sysmem::base::UniqueFd;
 using sysmem::client::CallOn;
+using sysmem::client::CheckOpen;
 using sysmem::client::CheckText;
 using sysmem::client::ClaimOnly;
 using sysmem::client::FromStatus;
@@ -138,6 +139,7 @@ sysmem_status sysmem_node_set_weak_ok(sysmem_node* node, bool for_child_nodes_al
 
 sysmem_status sysmem_node_attach_tracking(sysmem_node* node, int owned_fd,
                                           sysmem_failure** failure) {
+  if (auto bad = CheckOpen(owned_fd)) return Report(*std::move(bad), failure);
   return QueueOn(node, UniqueFd(owned_fd), failure,
                  [](Operation& operation, uint64_t handle, uint64_t descriptor) {
                    auto* request = operation.mutable_attach_node_tracking();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/nodes.h"
 
+#include <fcntl.h>
+
 #include "client/result_descriptors.h"
 
 namespace sysmem::client {
@@ -47,6 +49,11 @@ void ImportQuietly(Connection& connection, uint64_t handle, base::UniqueFd fd) {
 }
 
 }  // namespace
+
+std::optional<Failure> CheckOpen(int fd, std::string_view field) {
+  if (::fcntl(fd, F_GETFD) != -1) return std::nullopt;
+  return InvalidArgument(field, "the descriptor is not open");
+}
 
 sysmem_status QueueOn(sysmem_node* node, sysmem_failure** failure, const FillOnNode& fill) {
   return QueueOn(

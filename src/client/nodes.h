@@ -17,6 +17,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -48,6 +50,10 @@ using FillWithDescriptor =
 // Writes an operation that makes the node `made`. `parent` is 0 if it is made by the session.
 using FillMaking = std::function<void(sysmem2::Operation& operation, uint64_t parent, uint64_t made,
                                       uint64_t descriptor)>;
+
+// Before a descriptor is taken over: one that is not open could not be sent, and with it went the
+// session.
+std::optional<Failure> CheckOpen(int fd, std::string_view field = "owned_fd");
 
 sysmem_status QueueOn(sysmem_node* node, sysmem_failure** failure, const FillOnNode& fill);
 // `fd` is sent along and owned by the call.

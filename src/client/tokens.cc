@@ -4,6 +4,7 @@
 using sysmem::base::UniqueFd;
 using sysmem::client::CallMaking;
 using sysmem::client::CallMakingMany;
+using sysmem::client::CheckOpen;
 using sysmem::client::ExportNode;
 using sysmem::client::FillImport;
 using sysmem::client::LeaveAndDelete;
@@ -25,6 +26,7 @@ sysmem_status sysmem_token_create(sysmem_client* client, sysmem_token** token,
 
 sysmem_status sysmem_token_import(sysmem_client* client, int owned_fd, sysmem_token** token,
                                   sysmem_failure** failure) {
+  if (auto bad = CheckOpen(owned_fd)) return Report(*std::move(bad), failure);
   return QueueMaking(client->connection, UniqueFd(owned_fd), token, failure,
                      [](Operation& operation, uint64_t, uint64_t made, uint64_t descriptor) {
                        FillImport(operation, made, descriptor, sysmem2::NODE_KIND_TOKEN);

@@ -3,6 +3,7 @@
 // How calls leave, and what their callers get.
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <limits.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -110,6 +111,28 @@ TEST_F(CallsTest, ThatWereRefusedAreReportedByTheNextRoundtripOnce) {
   auto second = Async([&] { return client_->Roundtrip(); });
   daemon_.Reply(daemon_.NextCall(), 3);
   EXPECT_TRUE(second.get().ok());
+}
+
+// Sent, it would end the session: the kernel takes no such descriptor.
+TEST_F(CallsTest, DoNotSendADescriptorThatIsNotOpen) {
+  AnswerEverything();
+  Token token = MakeToken();
+  for (const int fd : {-1, INT_MAX}) {
+    const std::vector<Failure> failures = {
+        token.AttachNodeTracking(UniqueFd(fd)).failure(),
+        client_->ImportToken(UniqueFd(fd)).failure(),
+        client_->ImportGroup(UniqueFd(fd)).failure(),
+        client_->ImportCollection(UniqueFd(fd)).failure(),
+        client_->BindToken(UniqueFd(fd)).failure(),
+        client_->Join(UniqueFd(fd), std::nullopt, 10s).failure(),
+        MakeCollection().AttachLifetimeTracking(UniqueFd(fd), 1).failure(),
+    };
+    for (const Failure& failure : failures) {
+      EXPECT_EQ(failure.status, Status::kInvalidArgument);
+      EXPECT_EQ(failure.field, "owned_fd") << failure.text;
+    }
+  }
+  EXPECT_TRUE(token.Sync().ok());
 }
 
 TEST_F(CallsTest, OnANodeThatWasNeverMadeSayWhy) {

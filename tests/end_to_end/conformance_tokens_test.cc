@@ -267,27 +267,30 @@ TEST_F(Col, SaysWhyThereAreNoBuffers) {
   SYSMEM_EXPECT_STATUS(parent_collection->Wait(Patience()), sysmem::Status::kClosed);
 }
 
-// COL-8 (without the group, which this version does not have)
+// COL-8
 TEST_F(Col, HasOneIdForAllItsNodesAndResults) {
-  auto token = client().CreateToken();
-  SYSMEM_ASSERT_OK(token);
-  auto id_of_token = token->GetBufferCollectionId();
-  SYSMEM_ASSERT_OK(id_of_token);
-  EXPECT_GT(*id_of_token, 1u);
-  auto collection = std::move(*token).Bind();
-  SYSMEM_ASSERT_OK(collection);
-  auto id_of_collection = collection->GetBufferCollectionId();
+  sysmem::Token token = Root();
+  auto id = token.GetBufferCollectionId();
+  SYSMEM_ASSERT_OK(id);
+  EXPECT_GT(*id, 1u);
+  sysmem::Group group = GroupBelow(token);
+  auto id_of_group = group.GetBufferCollectionId();
+  SYSMEM_ASSERT_OK(id_of_group);
+  EXPECT_EQ(*id_of_group, *id);
+  sysmem::Collection collection = Bind(std::move(token));
+  auto id_of_collection = collection.GetBufferCollectionId();
   SYSMEM_ASSERT_OK(id_of_collection);
-  EXPECT_EQ(*id_of_collection, *id_of_token);
-  SYSMEM_EXPECT_OK(collection->SetConstraints(Picky(kPage)));
-  auto buffers = collection->Wait(Patience());
+  EXPECT_EQ(*id_of_collection, *id);
+  sysmem::Collection child = Bind(ChildOf(group));
+  SYSMEM_EXPECT_OK(child.SetConstraints(Empty()));
+  SYSMEM_EXPECT_OK(group.AllChildrenPresent());
+  SYSMEM_EXPECT_OK(collection.SetConstraints(Picky(kPage)));
+  auto buffers = Wait(collection);
   SYSMEM_ASSERT_OK(buffers);
-  EXPECT_EQ(buffers->collection_id(), *id_of_token);
-  auto other = client().CreateToken();
-  SYSMEM_ASSERT_OK(other);
-  auto other_id = other->GetBufferCollectionId();
+  EXPECT_EQ(buffers->collection_id(), *id);
+  auto other_id = Root().GetBufferCollectionId();
   SYSMEM_ASSERT_OK(other_id);
-  EXPECT_NE(*other_id, *id_of_token);
+  EXPECT_NE(*other_id, *id);
 }
 
 // COL-10

@@ -21,8 +21,9 @@
  * closes it, which fails the node's failure domain, as the death of the program would. Both free
  * the object, whatever the state of the session, and send at once without waiting.
  *
- * Descriptors in parameters: `owned_fd` now belongs to the library, also if the call fails;
- * `fd` stays the caller's. Descriptors in results belong to the caller and are close-on-exec.
+ * Descriptors in parameters: `owned_fd` now belongs to the library, also if the call fails (one
+ * that is not open: SYSMEM_INVALID_ARGUMENT); `fd` stays the caller's. Descriptors in results
+ * belong to the caller and are close-on-exec.
  *
  * "Queued" marks calls without a result (client.h, Sending). They fail at once only with
  * SYSMEM_DISCONNECTED, SYSMEM_CLOSED (the node is already known to be gone) or
@@ -81,7 +82,9 @@ SYSMEM_API sysmem_status sysmem_token_duplicate_sync(sysmem_token* token,
                                                      int64_t deadline_ns, sysmem_token** children,
                                                      sysmem_failure** failure);
 
-/* The failure of this node stays below it once its allocation is done. Queued. */
+/* Once this node has its buffers, its failure takes only the nodes below it along (FAIL-2). Until
+ * then it fails the collection like any other. Stays with the collection that the token becomes;
+ * repeating it, and saying it of an attached token, changes nothing. Queued. */
 SYSMEM_API sysmem_status sysmem_token_set_dispensable(sysmem_token* token,
                                                       sysmem_failure** failure);
 
@@ -89,7 +92,8 @@ SYSMEM_API sysmem_status sysmem_token_set_dispensable(sysmem_token* token,
 SYSMEM_API sysmem_status sysmem_token_bind(sysmem_token* token, sysmem_collection** collection,
                                            sysmem_failure** failure);
 
-/* A new group below the token. Queued. */
+/* A new group below the token (see Groups). The token goes on as it was, and must still be bound or
+ * destroyed. Queued. */
 SYSMEM_API sysmem_status sysmem_token_create_group(sysmem_token* token, sysmem_group** group,
                                                    sysmem_failure** failure);
 
@@ -200,24 +204,45 @@ SYSMEM_API void sysmem_collection_destroy(sysmem_collection* collection);
 SYSMEM_API void sysmem_collection_close(sysmem_collection* collection);
 
 /* ---- Groups: exactly one child is chosen, earlier ones are tried first --------------------------
+ *
+ *   sysmem_token_create_group(token, &group, NULL);
+ *   sysmem_group_create_child(group, SYSMEM_SAME_RIGHTS, &preferred, NULL);
+ *   sysmem_group_create_child(group, SYSMEM_SAME_RIGHTS, &fallback, NULL);
+ *   sysmem_group_all_children_present(group, NULL);
+ *   ... bind both, set constraints, wait; one wait brings buffers, the other SYSMEM_CLOSED ...
+ *
+ * Each child, with everything made from it, is one alternative. The first whose constraints go
+ * together with those of all the others gets the buffers; the nodes of the other alternatives are
+ * closed right after (DEL-2). With several groups, combinations are tried in order, the group made
+ * last changing fastest, and at most 64 of them (SYSMEM_ERROR_TOO_MANY_GROUP_CHILD_COMBINATIONS).
+ * All children, chosen or not, must be bound and have their constraints before anything allocates.
  */
 
+/* A group that arrived as a descriptor. Queued. */
 SYSMEM_API sysmem_status sysmem_group_import(sysmem_client* client, int owned_fd,
                                              sysmem_group** group, sysmem_failure** failure);
+/* One more alternative, to be tried after those made before. The mask takes rights away from it and
+ * all below (SYSMEM_SAME_RIGHTS: none); a mask of 0, and a child after all_children_present(), fail
+ * the group. Queued. */
 SYSMEM_API sysmem_status sysmem_group_create_child(sysmem_group* group, uint32_t rights_mask,
                                                    sysmem_token** child, sysmem_failure** failure);
+/* The same, straight as a descriptor to pass on. */
 SYSMEM_API sysmem_status sysmem_group_create_child_exported(sysmem_group* group,
                                                             uint32_t rights_mask,
                                                             int64_t deadline_ns, int* child_fd,
                                                             sysmem_failure** failure);
+/* `count` new alternatives, at most 64, one per mask, into children[0] to children[count - 1];
+ * returns when the daemon knows them. */
 SYSMEM_API sysmem_status sysmem_group_create_children_sync(sysmem_group* group,
                                                            const uint32_t* rights_masks,
                                                            size_t count, int64_t deadline_ns,
                                                            sysmem_token** children,
                                                            sysmem_failure** failure);
-/* Queued. Without it the collection never allocates, and destroying the group fails it. */
+/* No more children will come; there must be one at least. Once only. Without it the collection
+ * never allocates, and destroying the group fails it. Queued. */
 SYSMEM_API sysmem_status sysmem_group_all_children_present(sysmem_group* group,
                                                            sysmem_failure** failure);
+/* Released cleanly, after all_children_present(), a group still decides between its children. */
 SYSMEM_API void sysmem_group_destroy(sysmem_group* group);
 SYSMEM_API void sysmem_group_close(sysmem_group* group);
 
@@ -245,20 +270,32 @@ SYSMEM_API sysmem_status sysmem_node_set_verbose_logging(sysmem_node* node,
 SYSMEM_API sysmem_status sysmem_node_get_buffer_collection_id(sysmem_node* node,
                                                               int64_t deadline_ns, uint64_t* id,
                                                               sysmem_failure** failure);
-/* A descriptor that proves to is_alternate_for() which node is meant. */
+/* A descriptor that tells is_alternate_for() which node is meant, in whatever process it is called.
+ * It gives no power over the node, carries nothing and may be copied at will; all of a node's are
+ * copies of one socket. Error: NO_MEMORY when the daemon keeps too many descriptors. */
 SYSMEM_API sysmem_status sysmem_node_get_node_ref(sysmem_node* node, int64_t deadline_ns,
                                                   int* node_ref_fd, sysmem_failure** failure);
-/* Whether at most one of `node` and the node behind `node_ref_fd` can be chosen by a group. */
+/* Whether at most one of `node` and the node behind `node_ref_fd` can take part, because a group
+ * decides between them (or is one of the two). Errors, which leave the node unharmed:
+ * SYSMEM_ERROR_NOT_FOUND, a socket that is no reference to a node of this collection (any more);
+ * SYSMEM_ERROR_PROTOCOL_DEVIATION, no socket. */
 SYSMEM_API sysmem_status sysmem_node_is_alternate_for(sysmem_node* node, int node_ref_fd,
                                                       int64_t deadline_ns, bool* is_alternate,
                                                       sysmem_failure** failure);
-/* This node and those made from it later hold buffers weakly. Queued. */
+/* This node and those made from it later hold buffers weakly: they do not keep them alive. Before
+ * set_constraints() or all_children_present(), else the node fails; there is no way back. Implies
+ * set_weak_ok() for this node alone. Queued. */
 SYSMEM_API sysmem_status sysmem_node_set_weak(sysmem_node* node, sysmem_failure** failure);
-/* This client heeds close_weak_asap. Queued. */
+/* This client heeds close_weak_asap. A weak collection must say so (or have it said by the node it
+ * was made from, with `for_child_nodes_also`) before it waits, else the wait fails it. Queued. */
 SYSMEM_API sysmem_status sysmem_node_set_weak_ok(sysmem_node* node, bool for_child_nodes_also,
                                                  sysmem_failure** failure);
-/* `owned_fd` is the write end of a pipe: the daemon closes it when this node and those below no
- * longer reserve buffers. Queued. */
+/* `owned_fd` is the write end of a pipe (or a connected socket): the daemon closes it when this
+ * node is no more, so that the read end hangs up. Its constraints reserve no buffers then, which
+ * are free for a token attached next. The node stays after its release, as long as what it said
+ * counts. At most 256 per node; one more fails the node, as does a descriptor of another kind. When
+ * the daemon keeps too many descriptors the call is refused (NO_MEMORY), the node unharmed, and the
+ * pipe hangs up all the same: look for the refusal before believing the signal. Queued. */
 SYSMEM_API sysmem_status sysmem_node_attach_tracking(sysmem_node* node, int owned_fd,
                                                      sysmem_failure** failure);
 
@@ -289,7 +326,8 @@ SYSMEM_API bool sysmem_node_is_closed(const sysmem_node* node);
 
 /* The identity of a token's descriptor (SO_COOKIE), the "koid" of this system. */
 SYSMEM_API sysmem_status sysmem_token_fd_id(int fd, uint64_t* id, sysmem_failure** failure);
-/* ValidateBufferCollectionToken: whether the daemon knows the token with this identity. */
+/* ValidateBufferCollectionToken: whether the daemon knows a token that travels with this identity.
+ * False for tokens that were imported or bound, for other kinds of nodes, and for strangers. */
 SYSMEM_API sysmem_status sysmem_validate_token(sysmem_client* client, uint64_t token_id,
                                                int64_t deadline_ns, bool* is_known,
                                                sysmem_failure** failure);
