@@ -1,84 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where the pixels of a linear image are (image-formats.md, sections 6 to 8), and names of formats.
+// Where the pixels of an image are, and names of formats. The arithmetic is the daemon's own.
+#include "core/image_layout.h"
+
 #include <sysmem/buffers.h>
 #include <sysmem/constants.h>
 
+#include <algorithm>
 #include <cstdint>
-#include <iterator>
 #include <optional>
 #include <string>
 
 #include "client/failure.h"
+#include "core/color_space.h"
+#include "core/pixel_format.h"
 
 using sysmem::client::Failure;
 using sysmem::client::InvalidArgument;
 using sysmem::client::Report;
+namespace core = sysmem::core;
 
 namespace {
 
-enum class Chroma : uint8_t {
-  kNone,           // one plane
-  kInterleaved,    // a second plane of the same stride and half the rows
-  kPlanar,         // two more planes of half the stride and half the rows
-  kMixedWithLuma,  // one addressable plane with half as many rows more
-};
-
-struct Format {
-  uint32_t number;
-  const char* name;
-  uint32_t bytes_per_pixel;  // of plane 0; 0: not linear
-  Chroma chroma;
-};
-
-constexpr Format kFormats[] = {
-    {SYSMEM_PIXEL_FORMAT_R8G8B8A8, "R8G8B8A8", 4, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_B8G8R8A8, "B8G8R8A8", 4, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_I420, "I420", 1, Chroma::kPlanar},
-    {SYSMEM_PIXEL_FORMAT_M420, "M420", 1, Chroma::kMixedWithLuma},
-    {SYSMEM_PIXEL_FORMAT_NV12, "NV12", 1, Chroma::kInterleaved},
-    {SYSMEM_PIXEL_FORMAT_YUY2, "YUY2", 2, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_MJPEG, "MJPEG", 0, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_YV12, "YV12", 1, Chroma::kPlanar},
-    {SYSMEM_PIXEL_FORMAT_B8G8R8, "B8G8R8", 3, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_R5G6B5, "R5G6B5", 2, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_R3G3B2, "R3G3B2", 1, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_R2G2B2X2, "R2G2B2X2", 1, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_L8, "L8", 1, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_R8, "R8", 1, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_R8G8, "R8G8", 2, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_A2R10G10B10, "A2R10G10B10", 4, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_A2B10G10R10, "A2B10G10R10", 4, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_P010, "P010", 2, Chroma::kInterleaved},
-    {SYSMEM_PIXEL_FORMAT_R8G8B8, "R8G8B8", 3, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_R8G8B8X8, "R8G8B8X8", 4, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_B8G8R8X8, "B8G8R8X8", 4, Chroma::kNone},
-    {SYSMEM_PIXEL_FORMAT_DO_NOT_CARE, "DO_NOT_CARE", 0, Chroma::kNone},
-};
-
-struct Named {
-  uint32_t number;
-  const char* name;
-};
-constexpr Named kColorSpaces[] = {
-    {SYSMEM_COLOR_SPACE_SRGB, "SRGB"},
-    {SYSMEM_COLOR_SPACE_REC601_NTSC, "REC601_NTSC"},
-    {SYSMEM_COLOR_SPACE_REC601_NTSC_FULL_RANGE, "REC601_NTSC_FULL_RANGE"},
-    {SYSMEM_COLOR_SPACE_REC601_PAL, "REC601_PAL"},
-    {SYSMEM_COLOR_SPACE_REC601_PAL_FULL_RANGE, "REC601_PAL_FULL_RANGE"},
-    {SYSMEM_COLOR_SPACE_REC709, "REC709"},
-    {SYSMEM_COLOR_SPACE_REC2020, "REC2020"},
-    {SYSMEM_COLOR_SPACE_REC2100, "REC2100"},
-    {SYSMEM_COLOR_SPACE_PASSTHROUGH, "PASSTHROUGH"},
-    {SYSMEM_COLOR_SPACE_DO_NOT_CARE, "DO_NOT_CARE"},
-};
-
-const Format* FindFormat(uint32_t number) {
-  for (const Format& format : kFormats) {
-    if (format.number == number) return &format;
-  }
-  return nullptr;
-}
+static_assert(SYSMEM_MAX_PLANES == core::kMaxPlanes);
 
 bool IsMultiple(uint64_t value, uint64_t divisor) { return divisor == 0 || value % divisor == 0; }
 
@@ -102,35 +46,30 @@ std::optional<Failure> CheckSize(const sysmem_image_settings& image, sysmem_size
   return std::nullopt;
 }
 
-// The smallest stride for this width; 0 if there is none. (MinimumRowBytes.)
-uint32_t SmallestStride(const sysmem_image_settings& image, const Format& format, uint32_t width) {
-  uint64_t bytes = uint64_t{format.bytes_per_pixel} * width;
-  if (bytes < image.min_bytes_per_row) bytes = image.min_bytes_per_row;
-  const uint64_t divisor = image.bytes_per_row_divisor == 0 ? 1 : image.bytes_per_row_divisor;
-  bytes = (bytes + divisor - 1) / divisor * divisor;
-  return bytes > image.max_bytes_per_row || bytes > UINT32_MAX ? 0 : static_cast<uint32_t>(bytes);
+core::RowLimits LimitsOf(const sysmem_image_settings& image) {
+  return {.min_size = {image.min_size.width, image.min_size.height},
+          .max_size = {image.max_size.width, image.max_size.height},
+          .size_alignment = {std::max(1u, image.size_alignment.width),
+                             std::max(1u, image.size_alignment.height)},
+          .min_bytes_per_row = image.min_bytes_per_row,
+          .max_bytes_per_row = image.max_bytes_per_row,
+          .bytes_per_row_divisor = std::max(1u, image.bytes_per_row_divisor)};
 }
 
-// Plane 0 ends at rows * stride; what follows depends on the format. Nothing if the size overflows.
-std::optional<sysmem_image_layout> PlanesOf(const Format& format, uint32_t stride,
-                                            uint32_t height) {
-  const uint64_t luma = uint64_t{stride} * height;
-  const uint32_t half_rows = height / 2;
+// Nothing if some number does not fit its type.
+std::optional<sysmem_image_layout> PlanesOf(const core::ImageLayout& image) {
   sysmem_image_layout layout{};
-  layout.plane_count = 1;
-  layout.planes[0] = {0, stride, height};
-  layout.size_bytes = luma;
-  if (format.chroma == Chroma::kNone) return layout;
-  if (__builtin_add_overflow(luma, luma / 2, &layout.size_bytes)) return std::nullopt;
-  if (format.chroma == Chroma::kMixedWithLuma) {
-    layout.planes[0].row_count = height + half_rows;
-  } else if (format.chroma == Chroma::kInterleaved) {
-    layout.plane_count = 2;
-    layout.planes[1] = {luma, stride, half_rows};
-  } else {
-    layout.plane_count = 3;
-    layout.planes[1] = {luma, stride / 2, half_rows};
-    layout.planes[2] = {luma + uint64_t{half_rows} * (stride / 2), stride / 2, half_rows};
+  const std::optional<uint64_t> size_bytes = core::ImageSize(image);
+  if (!size_bytes) return std::nullopt;
+  layout.size_bytes = *size_bytes;
+  for (uint32_t plane = 0; plane < core::kMaxPlanes; ++plane) {
+    const std::optional<uint64_t> offset = core::PlaneOffset(image, plane);
+    if (!offset) continue;
+    const std::optional<uint32_t> bytes_per_row = core::PlaneRowBytes(image, plane);
+    const std::optional<uint32_t> rows = core::PlaneRows(image, plane);
+    if (!bytes_per_row || !rows) return std::nullopt;
+    layout.plane_count = plane + 1;
+    layout.planes[plane] = {*offset, *bytes_per_row, *rows};
   }
   return layout;
 }
@@ -144,17 +83,19 @@ sysmem_status sysmem_settings_image_layout(const struct sysmem_settings* setting
     return Report(InvalidArgument("settings", "these are raw buffers, not images"), failure);
   }
   const sysmem_image_settings& image = *settings->image;
-  const Format* const format = FindFormat(image.pixel_format);
-  if (format == nullptr || format->bytes_per_pixel == 0 ||
-      image.pixel_format_modifier != SYSMEM_MODIFIER_LINEAR) {
-    return Report(InvalidArgument("settings", "only linear images have a layout of rows"), failure);
+  const core::PixelFormatAndModifier pair{image.pixel_format, image.pixel_format_modifier};
+  if (!core::IsSupported(pair)) {
+    return Report(InvalidArgument("settings", core::PairName(pair) + " has no layout"), failure);
   }
   if (auto bad = CheckSize(image, {width, height})) return Report(*std::move(bad), failure);
-  const uint32_t stride = SmallestStride(image, *format, width);
-  if (stride == 0) {
-    return Report(InvalidArgument("width", "no stride for it keeps to max_bytes_per_row"), failure);
+  const std::optional<uint32_t> stride = core::MinimumRowBytes(pair, LimitsOf(image), width);
+  if (!stride) {
+    return Report(
+        InvalidArgument("width", "there is no stride for it that " + core::PairName(pair) +
+                                     " can have and that keeps to max_bytes_per_row"),
+        failure);
   }
-  const auto planes = PlanesOf(*format, stride, height);
+  const auto planes = PlanesOf({pair, {width, height}, *stride});
   if (!planes || planes->size_bytes > settings->size_bytes) {
     return Report(
         InvalidArgument("size", Words({width, height}) + " takes more than the " +
@@ -166,13 +107,12 @@ sysmem_status sysmem_settings_image_layout(const struct sysmem_settings* setting
 }
 
 const char* sysmem_pixel_format_name(uint32_t pixel_format) {
-  const Format* const format = FindFormat(pixel_format);
+  if (pixel_format == SYSMEM_PIXEL_FORMAT_DO_NOT_CARE) return "DO_NOT_CARE";
+  const core::PixelFormatInfo* const format = core::FindPixelFormat(pixel_format);
   return format == nullptr ? "UNKNOWN" : format->name;
 }
 
 const char* sysmem_color_space_name(uint32_t color_space) {
-  for (const Named& named : kColorSpaces) {
-    if (named.number == color_space) return named.name;
-  }
-  return "UNKNOWN";
+  const char* const name = core::FindColorSpaceName(color_space);
+  return name == nullptr ? "UNKNOWN" : name;
 }

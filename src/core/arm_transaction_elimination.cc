@@ -10,7 +10,7 @@ constexpr uint64_t kAlignment = 64;  // of the buffer and of its rows, in bytes
 constexpr uint64_t kHeaderBytes = 64;
 constexpr uint32_t kPixelsPerCell = 32;  // in either dimension
 constexpr uint32_t kCellBytes = 16;
-constexpr uint64_t kSetsOfRows = 2;
+constexpr uint32_t kSetsOfRows = 2;
 
 }  // namespace
 
@@ -24,11 +24,15 @@ uint32_t TransactionEliminationRowBytes(uint32_t width) {
   return *RoundUp<uint32_t>(bytes, kAlignment);
 }
 
+uint32_t TransactionEliminationRows(uint32_t height) {
+  return kSetsOfRows * DivideUp(height, kPixelsPerCell);
+}
+
 std::optional<uint64_t> WithTransactionElimination(uint64_t image_bytes, const SizeU& size) {
   const std::optional<uint64_t> start = TransactionEliminationOffset(image_bytes);
   if (!start) return std::nullopt;
   // 2^31 times 2^28 at most.
-  const uint64_t rows = kSetsOfRows * DivideUp(size.height, kPixelsPerCell);
+  const uint64_t rows = TransactionEliminationRows(size.height);
   return CheckedAdd(*start, kHeaderBytes + TransactionEliminationRowBytes(size.width) * rows);
 }
 

@@ -21,6 +21,9 @@ std::optional<uint64_t> TransactionEliminationOffset(uint64_t image_bytes);
 // Stride of the buffer of an image of this width; always fits.
 uint32_t TransactionEliminationRowBytes(uint32_t width);
 
+// How many such rows there are, behind the header; always fits.
+uint32_t TransactionEliminationRows(uint32_t height);
+
 // Bytes of an image with `image_bytes` of pixels and its buffer.
 std::optional<uint64_t> WithTransactionElimination(uint64_t image_bytes, const SizeU& size);
 

@@ -52,11 +52,16 @@ uint8_t BitsMask(uint8_t bits_per_sample) { return bits_per_sample == 10 ? k10 :
 
 }  // namespace
 
-std::string ColorSpaceName(uint32_t number) {
-  if (number == color_space::kInvalid) return "INVALID";
+const char* FindColorSpaceName(uint32_t number) {
   if (number == color_space::kDoNotCare) return "DO_NOT_CARE";
   const ColorSpaceInfo* row = Find(number);
-  return row != nullptr ? row->name : std::to_string(number);
+  return row != nullptr ? row->name : nullptr;
+}
+
+std::string ColorSpaceName(uint32_t number) {
+  if (number == color_space::kInvalid) return "INVALID";
+  const char* name = FindColorSpaceName(number);
+  return name != nullptr ? name : std::to_string(number);
 }
 
 std::optional<uint32_t> ColorSpaceOfName(std::string_view name) {

@@ -28,6 +28,8 @@ inline constexpr uint32_t kDoNotCare = 0xFFFFFFFE;
 
 // "REC709", or the number as text.
 std::string ColorSpaceName(uint32_t number);
+// The same without the numbers, for the nine spaces and DO_NOT_CARE; nullptr for any other.
+const char* FindColorSpaceName(uint32_t number);
 // By that name; empty if there is none.
 std::optional<uint32_t> ColorSpaceOfName(std::string_view name);
 

@@ -36,6 +36,12 @@ std::optional<uint32_t> PlaneRowBytes(const ImageLayout& image, uint32_t plane) 
   return family->plane_row_bytes(image, plane);
 }
 
+std::optional<uint32_t> PlaneRows(const ImageLayout& image, uint32_t plane) {
+  const LayoutFamily* family = FamilyOf(image.format);
+  if (family == nullptr) return std::nullopt;
+  return family->plane_rows(image, plane);
+}
+
 std::optional<uint32_t> MinimumRowBytes(const PixelFormatAndModifier& pair, const RowLimits& limits,
                                         uint32_t width) {
   const LayoutFamily* family = FamilyOf(pair);

@@ -19,6 +19,9 @@
 
 namespace sysmem::core {
 
+// Planes have numbers below this; a layout need not have all of them.
+inline constexpr uint32_t kMaxPlanes = 4;
+
 struct ImageLayout {
   PixelFormatAndModifier format;
   SizeU size;
@@ -41,8 +44,10 @@ bool IsSupported(const PixelFormatAndModifier& pair);
 std::optional<uint64_t> ImageSize(const ImageLayout& image);
 // Where a plane begins, in bytes from the beginning of the image.
 std::optional<uint64_t> PlaneOffset(const ImageLayout& image, uint32_t plane);
-// Stride of a plane.
+// Stride of a plane; 0 where its bytes do not lie in rows.
 std::optional<uint32_t> PlaneRowBytes(const ImageLayout& image, uint32_t plane);
+// How many rows of that stride a plane has; of a tiled one as many as fill its tiles.
+std::optional<uint32_t> PlaneRows(const ImageLayout& image, uint32_t plane);
 
 // The smallest stride of plane 0 that the limits allow for an image of this width; empty if they
 // allow none. REQUIRES: limits.size_alignment.width and limits.bytes_per_row_divisor are not 0.

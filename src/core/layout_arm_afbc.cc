@@ -76,6 +76,14 @@ std::optional<uint32_t> AfbcPlaneRowBytes(const ImageLayout& image, uint32_t pla
   return TransactionEliminationRowBytes(image.size.width);
 }
 
+std::optional<uint32_t> AfbcPlaneRows(const ImageLayout& image, uint32_t plane) {
+  if (plane == 0) return 0;
+  if (plane != kTransactionEliminationPlane || !HasTransactionElimination(image.format)) {
+    return std::nullopt;
+  }
+  return TransactionEliminationRows(image.size.height);
+}
+
 // The original's number, which with tiled headers means nothing (Q5). It sizes nothing: it only
 // comes back as the least bytes_per_row that can be asked for.
 std::optional<uint32_t> AfbcMinimumRowBytes(const PixelFormatAndModifier& pair,
@@ -93,6 +101,7 @@ const LayoutFamily& ArmAfbcLayout() {
       .image_size = AfbcSize,
       .plane_offset = AfbcPlaneOffset,
       .plane_row_bytes = AfbcPlaneRowBytes,
+      .plane_rows = AfbcPlaneRows,
       .minimum_row_bytes = AfbcMinimumRowBytes,
       .non_tiled_single_plane = [](const PixelFormatAndModifier&) { return false; },
       .compatible_with_protected_memory =

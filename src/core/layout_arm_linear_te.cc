@@ -29,6 +29,11 @@ std::optional<uint32_t> TePlaneRowBytes(const ImageLayout& image, uint32_t plane
   return TransactionEliminationRowBytes(image.size.width);
 }
 
+std::optional<uint32_t> TePlaneRows(const ImageLayout& image, uint32_t plane) {
+  if (plane != kTransactionEliminationPlane) return LinearLayout().plane_rows(image, plane);
+  return TransactionEliminationRows(image.size.height);
+}
+
 std::optional<uint32_t> TeMinimumRowBytes(const PixelFormatAndModifier& pair,
                                           const RowLimits& limits, uint32_t width) {
   return LinearLayout().minimum_row_bytes(pair, limits, width);
@@ -42,6 +47,7 @@ const LayoutFamily& ArmLinearTeLayout() {
       .image_size = TeSize,
       .plane_offset = TePlaneOffset,
       .plane_row_bytes = TePlaneRowBytes,
+      .plane_rows = TePlaneRows,
       .minimum_row_bytes = TeMinimumRowBytes,
       .non_tiled_single_plane = [](const PixelFormatAndModifier&) { return false; },
       .compatible_with_protected_memory = [](const PixelFormatAndModifier&) { return false; },

@@ -18,6 +18,7 @@ struct LayoutFamily {
   std::optional<uint64_t> (*image_size)(const ImageLayout& image);
   std::optional<uint64_t> (*plane_offset)(const ImageLayout& image, uint32_t plane);
   std::optional<uint32_t> (*plane_row_bytes)(const ImageLayout& image, uint32_t plane);
+  std::optional<uint32_t> (*plane_rows)(const ImageLayout& image, uint32_t plane);
   std::optional<uint32_t> (*minimum_row_bytes)(const PixelFormatAndModifier& pair,
                                                const RowLimits& limits, uint32_t width);
   bool (*non_tiled_single_plane)(const PixelFormatAndModifier& pair);

@@ -26,6 +26,10 @@ std::optional<uint32_t> GoldfishPlaneRowBytes(const ImageLayout& image, uint32_t
   return plane == 0 ? std::optional(image.bytes_per_row) : std::nullopt;
 }
 
+std::optional<uint32_t> GoldfishPlaneRows(const ImageLayout& image, uint32_t plane) {
+  return plane == 0 ? std::optional(image.size.height) : std::nullopt;
+}
+
 // Nobody but the host knows its rows.
 std::optional<uint32_t> GoldfishMinimumRowBytes(const PixelFormatAndModifier&, const RowLimits&,
                                                 uint32_t) {
@@ -40,6 +44,7 @@ const LayoutFamily& GoldfishLayout() {
       .image_size = GoldfishSize,
       .plane_offset = GoldfishPlaneOffset,
       .plane_row_bytes = GoldfishPlaneRowBytes,
+      .plane_rows = GoldfishPlaneRows,
       .minimum_row_bytes = GoldfishMinimumRowBytes,
       .non_tiled_single_plane = [](const PixelFormatAndModifier&) { return false; },
       .compatible_with_protected_memory = [](const PixelFormatAndModifier&) { return true; },

@@ -18,6 +18,7 @@ constexpr uint32_t kControlPlane = 3;
 constexpr uint32_t kControlledAcross = 32;
 constexpr uint32_t kControlledDown = 16;
 constexpr uint32_t kControlTileRowBytes = 128;
+constexpr uint32_t kControlTileRows = 32;
 
 struct Tile {
   uint32_t row_bytes;
@@ -115,6 +116,16 @@ std::optional<uint32_t> IntelPlaneRowBytes(const ImageLayout& image, uint32_t pl
   return std::nullopt;
 }
 
+std::optional<uint32_t> IntelPlaneRows(const ImageLayout& image, uint32_t plane) {
+  if (plane < PlanesOf(image.format)) {
+    return CheckedMul(TilesOfPlane(image, plane).down, TileOf(image.format).rows);
+  }
+  if (plane == kControlPlane && HasControlSurface(image.format)) {
+    return CheckedMul(TilesOfControlSurface(image).down, kControlTileRows);
+  }
+  return std::nullopt;
+}
+
 // Unlike in linear images the width is aligned before it is compared with the bounds (Q7).
 std::optional<uint32_t> IntelMinimumRowBytes(const PixelFormatAndModifier& pair,
                                              const RowLimits& limits, uint32_t width) {
@@ -141,6 +152,7 @@ const LayoutFamily& IntelTiledLayout() {
       .image_size = IntelSize,
       .plane_offset = IntelPlaneOffset,
       .plane_row_bytes = IntelPlaneRowBytes,
+      .plane_rows = IntelPlaneRows,
       .minimum_row_bytes = IntelMinimumRowBytes,
       .non_tiled_single_plane = [](const PixelFormatAndModifier&) { return false; },
       .compatible_with_protected_memory = [](const PixelFormatAndModifier&) { return true; },

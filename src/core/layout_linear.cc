@@ -60,6 +60,14 @@ std::optional<uint32_t> LinearPlaneRowBytes(const ImageLayout& image, uint32_t p
   return std::nullopt;
 }
 
+std::optional<uint32_t> LinearPlaneRows(const ImageLayout& image, uint32_t plane) {
+  const PixelFormatInfo& format = Info(image.format);
+  if (!LinearPlaneRowBytes(image, plane)) return std::nullopt;
+  if (plane > 0) return image.size.height / 2;
+  if (format.arrangement != Arrangement::kInterleaved420) return image.size.height;
+  return CheckedAdd(image.size.height, image.size.height / 2);
+}
+
 // The width is compared with the bounds before it is aligned, as image-formats.md 7.1 has it (Q7);
 // the server aligns first where it matters (4.9).
 std::optional<uint32_t> LinearMinimumRowBytes(const PixelFormatAndModifier& pair,
@@ -90,6 +98,7 @@ const LayoutFamily& LinearLayout() {
       .image_size = LinearSize,
       .plane_offset = LinearPlaneOffset,
       .plane_row_bytes = LinearPlaneRowBytes,
+      .plane_rows = LinearPlaneRows,
       .minimum_row_bytes = LinearMinimumRowBytes,
       .non_tiled_single_plane = LinearNonTiledSinglePlane,
       .compatible_with_protected_memory = LinearCompatibleWithProtectedMemory,

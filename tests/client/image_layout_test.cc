@@ -7,6 +7,10 @@
 
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "core/color_space.h"
+#include "core/pixel_format.h"
 
 namespace {
 
@@ -108,8 +112,85 @@ TEST(ImageLayout, RefusesSizesOutsideTheSettings) {
   EXPECT_FALSE(fixture.Layout(64, 50)) << "larger than the buffer";
 }
 
-TEST(ImageLayout, ExistsForLinearImagesOnly) {
-  Fixture tiled(SYSMEM_PIXEL_FORMAT_R8G8B8A8, 0);
+// One plane of a layout that is not linear: number, offset, stride, rows.
+struct Plane {
+  uint32_t number;
+  uint64_t offset;
+  uint32_t bytes_per_row, rows;
+};
+struct TiledVector {
+  uint32_t format;
+  uint64_t modifier;
+  uint32_t width, height;
+  uint64_t size;
+  std::vector<Plane> planes;
+};
+
+const TiledVector kTiledVectors[] = {
+    {SYSMEM_PIXEL_FORMAT_R8G8B8A8,
+     SYSMEM_MODIFIER_INTEL_I915_X_TILED,
+     1366,
+     768,
+     4325376,
+     {{0, 0, 5632, 768}}},
+    {SYSMEM_PIXEL_FORMAT_B8G8R8A8,
+     SYSMEM_MODIFIER_INTEL_I915_Y_TILED_CCS,
+     1920,
+     1080,
+     8380416,
+     {{0, 0, 7680, 1088}, {3, 8355840, 256, 96}}},
+    {SYSMEM_PIXEL_FORMAT_NV12,
+     SYSMEM_MODIFIER_INTEL_I915_X_TILED,
+     1920,
+     1080,
+     3325952,
+     {{0, 0, 2048, 1080}, {1, 2211840, 2048, 544}}},
+    {SYSMEM_PIXEL_FORMAT_R8G8B8A8,
+     SYSMEM_MODIFIER_ARM_AFBC_16X16,
+     1920,
+     1080,
+     8486912,
+     {{0, 0, 0, 0}}},
+    {SYSMEM_PIXEL_FORMAT_R8G8B8A8,
+     SYSMEM_MODIFIER_ARM_AFBC_16X16_TE,
+     1920,
+     1080,
+     8552256,
+     {{0, 0, 0, 0}, {3, 8486912, 960, 68}}},
+    {SYSMEM_PIXEL_FORMAT_I420,
+     SYSMEM_MODIFIER_ARM_LINEAR_TE,
+     64,
+     64,
+     6144 + 64 + 64 * 4,
+     {{0, 0, 64, 64}, {1, 4096, 32, 32}, {2, 5120, 32, 32}, {3, 6144, 64, 4}}},
+};
+
+TEST(ImageLayout, AgreesWithTheVectorsOfTheDescriptionForImagesThatAreNotLinear) {
+  for (const TiledVector& vector : kTiledVectors) {
+    SCOPED_TRACE(vector.modifier);
+    Fixture fixture(vector.format, 0);
+    fixture.image.pixel_format_modifier = vector.modifier;
+    const auto layout = fixture.Layout(vector.width, vector.height);
+    ASSERT_TRUE(layout);
+    EXPECT_EQ(layout->size_bytes, vector.size);
+    EXPECT_EQ(layout->plane_count, vector.planes.back().number + 1);
+    sysmem_plane expected[SYSMEM_MAX_PLANES] = {};
+    for (const Plane& plane : vector.planes) {
+      expected[plane.number] = {plane.offset, plane.bytes_per_row, plane.rows};
+    }
+    for (uint32_t i = 0; i < SYSMEM_MAX_PLANES; ++i) {
+      EXPECT_EQ(layout->planes[i].offset, expected[i].offset) << i;
+      EXPECT_EQ(layout->planes[i].bytes_per_row, expected[i].bytes_per_row) << i;
+      EXPECT_EQ(layout->planes[i].row_count, expected[i].row_count) << i;
+    }
+  }
+}
+
+TEST(ImageLayout, IsUnknownForPairsThatAreNotSupportedAndWhereNobodyKnowsTheRows) {
+  Fixture goldfish(SYSMEM_PIXEL_FORMAT_R8G8B8A8, 0);
+  goldfish.image.pixel_format_modifier = SYSMEM_MODIFIER_GOOGLE_GOLDFISH_OPTIMAL;
+  EXPECT_FALSE(goldfish.Layout(4, 4));
+  Fixture tiled(SYSMEM_PIXEL_FORMAT_R5G6B5, 0);
   tiled.image.pixel_format_modifier = SYSMEM_MODIFIER_INTEL_I915_X_TILED;
   EXPECT_FALSE(tiled.Layout(4, 4));
   EXPECT_FALSE(Fixture(SYSMEM_PIXEL_FORMAT_MJPEG, 0).Layout(4, 4));
@@ -131,6 +212,43 @@ TEST(FormatNames, AreKnownForTheFormatsOfTheDescription) {
   EXPECT_STREQ(sysmem_pixel_format_name(5), "UNKNOWN");
   EXPECT_STREQ(sysmem_color_space_name(SYSMEM_COLOR_SPACE_REC709), "REC709");
   EXPECT_STREQ(sysmem_color_space_name(77), "UNKNOWN");
+}
+
+// What users write is what the daemon reads.
+TEST(Constants, AreTheNumbersOfTheNegotiation) {
+  namespace pf = sysmem::core::pixel_format;
+  namespace mod = sysmem::core::modifier;
+  namespace cs = sysmem::core::color_space;
+  EXPECT_EQ(SYSMEM_PIXEL_FORMAT_NV12, pf::kNv12);
+  EXPECT_EQ(SYSMEM_PIXEL_FORMAT_B8G8R8X8, pf::kB8G8R8X8);
+  EXPECT_EQ(SYSMEM_PIXEL_FORMAT_DO_NOT_CARE, pf::kDoNotCare);
+  EXPECT_EQ(SYSMEM_COLOR_SPACE_REC2100, cs::kRec2100);
+  EXPECT_EQ(SYSMEM_COLOR_SPACE_DO_NOT_CARE, cs::kDoNotCare);
+  const std::pair<uint64_t, uint64_t> modifiers[] = {
+      {SYSMEM_MODIFIER_LINEAR, mod::kLinear},
+      {SYSMEM_MODIFIER_DO_NOT_CARE, mod::kDoNotCare},
+      {SYSMEM_MODIFIER_INTEL_I915_X_TILED, mod::kIntelXTiled},
+      {SYSMEM_MODIFIER_INTEL_I915_Y_TILED, mod::kIntelYTiled},
+      {SYSMEM_MODIFIER_INTEL_I915_YF_TILED, mod::kIntelYfTiled},
+      {SYSMEM_MODIFIER_INTEL_I915_Y_TILED_CCS, mod::kIntelYTiledCcs},
+      {SYSMEM_MODIFIER_INTEL_I915_YF_TILED_CCS, mod::kIntelYfTiledCcs},
+      {SYSMEM_MODIFIER_ARM_AFBC_16X16, mod::kArmAfbc16x16},
+      {SYSMEM_MODIFIER_ARM_AFBC_32X8, mod::kArmAfbc32x8},
+      {SYSMEM_MODIFIER_ARM_LINEAR_TE, mod::kArmLinearTe},
+      {SYSMEM_MODIFIER_ARM_AFBC_16X16_TE, mod::kArmAfbc16x16Te},
+      {SYSMEM_MODIFIER_ARM_AFBC_32X8_TE, mod::kArmAfbc32x8Te},
+      {SYSMEM_MODIFIER_ARM_AFBC_16X16_YUV_TILED_HEADER, mod::kArmAfbc16x16YuvTiledHeader},
+      {SYSMEM_MODIFIER_ARM_AFBC_16X16_SPLIT_BLOCK_SPARSE_YUV,
+       mod::kArmAfbc16x16SplitBlockSparseYuv},
+      {SYSMEM_MODIFIER_ARM_AFBC_16X16_SPLIT_BLOCK_SPARSE_YUV_TE,
+       mod::kArmAfbc16x16SplitBlockSparseYuvTe},
+      {SYSMEM_MODIFIER_ARM_AFBC_16X16_SPLIT_BLOCK_SPARSE_YUV_TILED_HEADER,
+       mod::kArmAfbc16x16SplitBlockSparseYuvTiledHeader},
+      {SYSMEM_MODIFIER_ARM_AFBC_16X16_SPLIT_BLOCK_SPARSE_YUV_TE_TILED_HEADER,
+       mod::kArmAfbc16x16SplitBlockSparseYuvTeTiledHeader},
+      {SYSMEM_MODIFIER_GOOGLE_GOLDFISH_OPTIMAL, mod::kGoogleGoldfishOptimal},
+  };
+  for (const auto& [ours, daemons] : modifiers) EXPECT_EQ(ours, daemons);
 }
 
 }  // namespace

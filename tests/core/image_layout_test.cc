@@ -65,6 +65,11 @@ TEST(LinearLayout, ChromaRowsAreWholeForTwoPlanesAndHalfForThree) {
   const ImageLayout m420{Linear(kM420), {640, 480}, 640};
   EXPECT_EQ(PlaneRowBytes(m420, 0), 640u);
   EXPECT_EQ(PlaneRowBytes(m420, 1), std::nullopt);
+  EXPECT_EQ(PlaneRows(nv12, 0), 1080u);
+  EXPECT_EQ(PlaneRows(nv12, 1), 540u);
+  EXPECT_EQ(PlaneRows(nv12, 2), std::nullopt);
+  EXPECT_EQ(PlaneRows(yv12, 2), 540u);
+  EXPECT_EQ(PlaneRows(m420, 0), 720u);
 }
 
 struct RowVector {

@@ -59,6 +59,10 @@ TEST(IntelTiledLayout, RowsOfImagePlanesAreWholeTiles) {
   EXPECT_EQ(PlaneRowBytes(nv12, 0), 2048u);
   EXPECT_EQ(PlaneRowBytes(nv12, 1), 2048u);
   EXPECT_EQ(PlaneRowBytes(nv12, 2), std::nullopt);
+  EXPECT_EQ(PlaneRows(rgba, 0), 1088u);
+  EXPECT_EQ(PlaneRows(rgba, 1), std::nullopt);
+  EXPECT_EQ(PlaneRows(nv12, 0), 1080u);
+  EXPECT_EQ(PlaneRows(nv12, 1), 544u);
 }
 
 struct RowVector {

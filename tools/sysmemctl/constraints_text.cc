@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "core/pixel_format.h"
 #include "tools/sysmemctl/commands.h"
 #include "tools/sysmemctl/text.h"
 
@@ -16,11 +17,8 @@ std::string SizeText(const Json& size) {
 
 std::string FormatText(const Json& format) {
   std::string text(PixelFormatName(static_cast<uint32_t>(Number(format, "pixel_format"))));
-  const uint64_t modifier = Number(format, "pixel_format_modifier");
-  if (modifier == 0) return text + (format.contains("pixel_format_modifier") ? " LINEAR" : "");
-  char hex[24];
-  std::snprintf(hex, sizeof(hex), " 0x%016llx", static_cast<unsigned long long>(modifier));
-  return text + hex;
+  if (!format.contains("pixel_format_modifier")) return text;
+  return text + " " + core::ModifierName(Number(format, "pixel_format_modifier"));
 }
 
 // "min_size_bytes 4096, max_size_bytes 8192": every field that was sent, under its own name.

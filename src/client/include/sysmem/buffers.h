@@ -137,18 +137,22 @@ SYSMEM_API void sysmem_mapping_destroy(sysmem_mapping* mapping);
 #define SYSMEM_MAX_PLANES 4
 struct sysmem_plane {
   uint64_t offset;        /* from the buffer's first usable byte */
-  uint32_t bytes_per_row; /* stride */
-  uint32_t row_count;
+  uint32_t bytes_per_row; /* stride; 0: the bytes do not lie in rows (compressed pixels) */
+  uint32_t row_count;     /* of a tiled plane as many as fill its tiles */
 };
+/* Planes have the numbers of the modifier's definition: plane 3 is what lies behind the pixels, the
+ * control surface of Intel's CCS or the buffer (64 bytes of header, then rows) of Arm's transaction
+ * elimination. Planes that the image does not have are all zeros. */
 struct sysmem_image_layout {
-  uint32_t plane_count;
+  uint32_t plane_count; /* the highest number, plus 1 */
   struct sysmem_plane planes[SYSMEM_MAX_PLANES];
   uint64_t size_bytes; /* of the whole image */
 };
 
 /* The layout of a width x height image under these settings, with the smallest stride they allow.
  * For I420 plane 1 is U, for YV12 it is V. SYSMEM_INVALID_ARGUMENT when the size does not keep to
- * the settings, does not fit size_bytes, or the modifier is not LINEAR. */
+ * the settings or does not fit size_bytes, and where nobody knows the rows
+ * (GOOGLE_GOLDFISH_OPTIMAL). */
 SYSMEM_API sysmem_status sysmem_settings_image_layout(const struct sysmem_settings* settings,
                                                       uint32_t width, uint32_t height,
                                                       struct sysmem_image_layout* layout,
