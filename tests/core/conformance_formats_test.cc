@@ -263,9 +263,15 @@ TEST(IMG34, AlphaMustAgreeAndIsReportedForFormatsThatCanHaveIt) {
   }
 }
 
-// Row 34 of server-behaviour.md section 9.
+// Rows 34 and 35 of server-behaviour.md section 9.
 TEST(WorkedConsequence34, AModifierThatNobodyNamesFails) {
   EXPECT_TRUE(Fails({KFmt({{pf::kR8G8B8A8, kAny}}), KFmt({{pf::kR8G8B8A8, kAny}})}));
+}
+
+TEST(WorkedConsequence35, AColorSpaceThatNeitherOfTwoNamesFails) {
+  const Constraints any = Small(pf::kNv12, {cs::kDoNotCare});
+  EXPECT_TRUE(Fails({any, any}));
+  EXPECT_FALSE(Fails({any, Small(pf::kNv12, {cs::kRec709})}));
 }
 
 }  // namespace

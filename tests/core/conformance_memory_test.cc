@@ -296,6 +296,16 @@ TEST(WorkedConsequence36, ADisplayGetsRamWhereEverybodySupportsIt) {
   EXPECT_EQ(Agreed({c}).settings.buffer.coherency_domain, CoherencyDomain::kRam);
 }
 
+TEST(WorkedConsequence37, TwoCpuUsersWhoSayNothingElseGetTheCpuDomain) {
+  Constraints c;
+  c.usage = CpuReadWrite();
+  c.min_buffer_count = 1;
+  c.memory = MemoryConstraints{.min_size_bytes = kPage};
+  Constraints silent;
+  silent.usage = CpuReadWrite();
+  EXPECT_EQ(Agreed({c, silent}).settings.buffer.coherency_domain, CoherencyDomain::kCpu);
+}
+
 TEST(WorkedConsequence38, ACpuUserAndARamOnlyOneHaveNoDomainInCommon) {
   Constraints ram = CpuBytes(kPage);
   ram.usage = BufferUsage{.display = 1};

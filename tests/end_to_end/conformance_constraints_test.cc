@@ -49,19 +49,19 @@ std::vector<std::pair<uint32_t, uint32_t>> RequiredMaxSizes(const sysmem::Settin
   return sizes;
 }
 
-// CON-1
+// Case CON-1
 TEST_F(Con, FailsWithNothingButNoneUsage) {
   // A wait that comes after the failure sees no more than that the collection is closed.
   EXPECT_FALSE(Allocate(RawBuffers({.none = SYSMEM_NONE_USAGE})).ok());
 }
 
-// CON-2
+// Case CON-2
 TEST_F(Con, FailsWithNoneUsageBesideAnother) {
   EXPECT_FALSE(
       Allocate(RawBuffers({.none = SYSMEM_NONE_USAGE, .cpu = SYSMEM_CPU_USAGE_READ_OFTEN})).ok());
 }
 
-// CON-4
+// Case CON-4
 TEST_F(Con, TooManyFormatsAreRefusedBeforeTheyAreSent) {
   sysmem::ImageConstraints image = Image(SYSMEM_PIXEL_FORMAT_NV12, SYSMEM_COLOR_SPACE_REC709);
   image.required_max_size = sysmem::Size{512, 1024};
@@ -73,7 +73,7 @@ TEST_F(Con, TooManyFormatsAreRefusedBeforeTheyAreSent) {
   SYSMEM_EXPECT_OK(collection.Sync());
 }
 
-// CON-7, CON-8
+// Case CON-7, CON-8
 TEST_F(Con, FailsWithARequiredMinimumOfZero) {
   EXPECT_TRUE(Basic([](sysmem::Constraints&) {}));
   EXPECT_FALSE(Basic([](sysmem::Constraints& constraints) {
@@ -84,7 +84,7 @@ TEST_F(Con, FailsWithARequiredMinimumOfZero) {
   }));
 }
 
-// CON-13
+// Case CON-13
 TEST_F(Con, HasDefaultsThatWorkForAllOtherFieldsOfAnImage) {
   sysmem::ImageConstraints image = Image(SYSMEM_PIXEL_FORMAT_NV12, SYSMEM_COLOR_SPACE_REC709);
   image.required_max_size = sysmem::Size{512, 1024};
@@ -94,7 +94,7 @@ TEST_F(Con, HasDefaultsThatWorkForAllOtherFieldsOfAnImage) {
   EXPECT_GE(buffers->settings().raw_size_bytes, kBytesOf512x1024);
 }
 
-// CON-16
+// Case CON-16
 TEST_F(Con, LetsTheSizeAlignmentFlowIntoMinimumSizeAndStride) {
   sysmem::ImageConstraints image = Image(SYSMEM_PIXEL_FORMAT_R8G8B8A8, SYSMEM_COLOR_SPACE_SRGB);
   image.size_alignment = sysmem::Size{16, 8};
@@ -108,7 +108,7 @@ TEST_F(Con, LetsTheSizeAlignmentFlowIntoMinimumSizeAndStride) {
   EXPECT_EQ(buffers->settings().image->min_bytes_per_row, 64u);
 }
 
-// CON-17
+// Case CON-17
 TEST_F(Con, RoundsTheMinimumStrideUpToItsDivisor) {
   sysmem::ImageConstraints image = Image(SYSMEM_PIXEL_FORMAT_R8G8B8A8, SYSMEM_COLOR_SPACE_SRGB);
   image.min_size = sysmem::Size{254, 256};
@@ -123,7 +123,7 @@ TEST_F(Con, RoundsTheMinimumStrideUpToItsDivisor) {
   EXPECT_EQ(buffers->settings().image->min_bytes_per_row, 1024u);
 }
 
-// CON-19
+// Case CON-19
 TEST_F(Con, AppendsTheOldRequiredSizeToTheList) {
   sysmem::ImageConstraints image = Nv12WithOpenTail();
   image.required_max_size = sysmem::Size{512, 1024};
@@ -134,7 +134,7 @@ TEST_F(Con, AppendsTheOldRequiredSizeToTheList) {
   EXPECT_GE(buffers->settings().size_bytes, kBytesOf512x1024);
 }
 
-// CON-20
+// Case CON-20
 TEST_F(Con, DoesNotLetTheListFlowBackIntoTheOldRequiredSize) {
   sysmem::ImageConstraints image = Nv12WithOpenTail();
   image.required_max_size_list = {{512, 1024}};
@@ -147,7 +147,7 @@ TEST_F(Con, DoesNotLetTheListFlowBackIntoTheOldRequiredSize) {
   EXPECT_GE(buffers->settings().size_bytes, kBytesOf512x1024);
 }
 
-// CON-22
+// Case CON-22
 TEST_F(Con, DropsRequiredSizesThatALargerOneOfAnotherCovers) {
   auto root = client().CreateToken();
   SYSMEM_ASSERT_OK(root);
@@ -172,7 +172,7 @@ TEST_F(Con, DropsRequiredSizesThatALargerOneOfAnotherCovers) {
   }
 }
 
-// CON-23
+// Case CON-23
 TEST_F(Con, AllocatesThreeNv12Images) {
   auto buffers = Allocate(Nv12());
   SYSMEM_ASSERT_OK(buffers);
@@ -194,19 +194,19 @@ TEST_F(Con, AllocatesThreeNv12Images) {
   EXPECT_EQ(layout->size_bytes, 98304u);
 }
 
-// CNT-1
+// Case CNT-1
 TEST_F(Cnt, IsTheLargerOfCampingAndMinimum) {
   auto buffers = Allocate(RawBuffers({.cpu = kCpuReadWrite}));
   SYSMEM_ASSERT_OK(buffers);
   EXPECT_EQ(buffers->count(), 5u);
 }
 
-// CNT-2
+// Case CNT-2
 TEST_F(Cnt, FailsWithAMaximumOfZero) {
   EXPECT_FALSE(Basic([](sysmem::Constraints& constraints) { constraints.max_buffer_count = 0; }));
 }
 
-// CNT-4
+// Case CNT-4
 TEST_F(Cnt, FailsWithMoreBuffersThanACollectionCanHave) {
   auto collection = client().CreateNonSharedCollection();
   SYSMEM_ASSERT_OK(collection);

@@ -234,6 +234,18 @@ sysmem::Result<sysmem::Buffers> Conformance::Wait(sysmem::Collection& collection
   return collection.Wait(Patience());
 }
 
+Conformance::Outcomes Conformance::Pair(const sysmem::Constraints& parent,
+                                        const sysmem::Constraints& child) {
+  sysmem::Token root = Root();
+  sysmem::Token duplicate = Dup(root);
+  sysmem::Collection one = Bind(std::move(root));
+  sysmem::Collection two = Bind(std::move(duplicate));
+  SYSMEM_EXPECT_OK(one.SetConstraints(parent));
+  SYSMEM_EXPECT_OK(two.SetConstraints(child));
+  sysmem::Result<sysmem::Buffers> first = Wait(one);
+  return {std::move(first), Wait(two)};
+}
+
 sysmem::Collection Conformance::Single() {
   auto token = client().CreateToken();
   auto collection = std::move(*token).Bind();

@@ -15,6 +15,9 @@
 // Tokens and groups live in the test's first session. Bind moves each into a second one, so that
 // nothing works only because everybody is in the same session. What either session has queued is
 // sent by Settle and by Wait.
+//
+// A test says which case it is in a comment right above it that begins "Case GRP-4" or
+// "Case CON-7, CON-8"; docs/conformance.md has the list.
 #pragma once
 
 #include <cstdint>
@@ -125,6 +128,13 @@ class Conformance : public LibraryTest {
   void Settle();
   // WaitForAllBuffersAllocated, after sending what either session has queued.
   sysmem::Result<sysmem::Buffers> Wait(sysmem::Collection& collection);
+
+  // A root and its child with these constraints, and what each of them gets.
+  struct Outcomes {
+    sysmem::Result<sysmem::Buffers> parent;
+    sysmem::Result<sysmem::Buffers> child;
+  };
+  Outcomes Pair(const sysmem::Constraints& parent, const sysmem::Constraints& child);
 
   // R-SINGLE: a token, bound at once.
   sysmem::Collection Single();

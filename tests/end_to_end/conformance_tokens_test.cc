@@ -21,7 +21,7 @@ constexpr uint32_t kMaxBytes = 131072;
 class Tok : public Conformance {};
 class Col : public Conformance {};
 
-// TOK-1. A token's identity here is the cookie of its exported end.
+// Case TOK-1. A token's identity here is the cookie of its exported end.
 TEST_F(Tok, ValidatesTheTokensTheDaemonKnowsAndNoOthers) {
   auto first = client().CreateToken();
   SYSMEM_ASSERT_OK(first);
@@ -46,7 +46,8 @@ TEST_F(Tok, ValidatesTheTokensTheDaemonKnowsAndNoOthers) {
   EXPECT_FALSE(*known);
 }
 
-// TOK-2, as far as it maps: a token that the daemon never made hurts only the would-be collection.
+// Case TOK-2, as far as it maps: a token that the daemon never made hurts only the would-be
+// collection.
 TEST_F(Tok, NeverMadeHurtsOnlyTheCollectionThatIsNot) {
   SYSMEM_EXPECT_OK(client().SetDebugClientInfo("TestAllocator", 1));
   auto root = client().CreateToken();
@@ -70,7 +71,7 @@ TEST_F(Tok, NeverMadeHurtsOnlyTheCollectionThatIsNot) {
   SYSMEM_EXPECT_OK(collection->Sync());
 }
 
-// TOK-4
+// Case TOK-4
 TEST_F(Tok, LivesOnWhenItsReleasedParentIsDropped) {
   auto parent = client().CreateToken();
   SYSMEM_ASSERT_OK(parent);
@@ -83,7 +84,7 @@ TEST_F(Tok, LivesOnWhenItsReleasedParentIsDropped) {
   SYSMEM_EXPECT_OK(child->Sync());
 }
 
-// TOK-5
+// Case TOK-5
 TEST_F(Tok, CannotBeDuplicatedInSyncWithAMaskOfZero) {
   auto token = client().CreateToken();
   SYSMEM_ASSERT_OK(token);
@@ -101,7 +102,7 @@ TEST_F(Tok, DuplicatesInSyncAsManyAsThereAreMasks) {
   for (sysmem::Token& child : *children) SYSMEM_EXPECT_OK(child.Sync());
 }
 
-// COL-1
+// Case COL-1
 TEST_F(Col, IsServed) {
   SYSMEM_EXPECT_OK(client().SetDebugClientInfo("Test", 1));
   auto collection = client().CreateNonSharedCollection();
@@ -109,7 +110,7 @@ TEST_F(Col, IsServed) {
   SYSMEM_EXPECT_OK(collection->Sync());
 }
 
-// COL-2
+// Case COL-2
 TEST_F(Col, WithoutATokenPrefersRamForTheDisplay) {
   auto collection = client().CreateNonSharedCollection();
   SYSMEM_ASSERT_OK(collection);
@@ -154,7 +155,7 @@ void ExpectSameSettings(const sysmem::Settings& a, const sysmem::Settings& b) {
   EXPECT_EQ(a.image->min_bytes_per_row, b.image->min_bytes_per_row);
 }
 
-// COL-4
+// Case COL-4
 TEST_F(Col, ServesThreeParticipantsOfWhomOneWantsNothing) {
   auto root = client().CreateToken();
   SYSMEM_ASSERT_OK(root);
@@ -207,7 +208,7 @@ TEST_F(Col, ServesThreeParticipantsOfWhomOneWantsNothing) {
   }
 }
 
-// COL-5
+// Case COL-5
 TEST_F(Col, AnswersAnOutstandingWaitWithClosedWhenAnotherDropsItsEnd) {
   auto root = client().CreateToken();
   SYSMEM_ASSERT_OK(root);
@@ -233,7 +234,7 @@ TEST_F(Col, AnswersAnOutstandingWaitWithClosedWhenAnotherDropsItsEnd) {
   SYSMEM_EXPECT_OK(another->Sync());
 }
 
-// COL-7
+// Case COL-7
 TEST_F(Col, SaysWhyThereAreNoBuffers) {
   auto buffers = Allocate(Camp(1));
   SYSMEM_ASSERT_OK(buffers);
@@ -267,7 +268,7 @@ TEST_F(Col, SaysWhyThereAreNoBuffers) {
   SYSMEM_EXPECT_STATUS(parent_collection->Wait(Patience()), sysmem::Status::kClosed);
 }
 
-// COL-8
+// Case COL-8
 TEST_F(Col, HasOneIdForAllItsNodesAndResults) {
   sysmem::Token token = Root();
   auto id = token.GetBufferCollectionId();
@@ -293,7 +294,7 @@ TEST_F(Col, HasOneIdForAllItsNodesAndResults) {
   EXPECT_NE(*other_id, *id);
 }
 
-// COL-10
+// Case COL-10
 TEST_F(Col, AllocatesZeroedBuffersEachTime) {
   sysmem::Constraints constraints = Picky(kMinBytes);
   for (int i = 0; i < 200; ++i) {
@@ -304,7 +305,7 @@ TEST_F(Col, AllocatesZeroedBuffersEachTime) {
   }
 }
 
-// COL-11
+// Case COL-11
 TEST_F(Col, HandsOutDescriptorsThatCanBeLookedAt) {
   auto buffers = Allocate(Picky(kMinBytes));
   SYSMEM_ASSERT_OK(buffers);

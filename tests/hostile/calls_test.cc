@@ -334,7 +334,8 @@ TEST_F(Calls, FailTheNodeOfTextThatIsTooLong) {
   EXPECT_EQ(client->AwaitNodeClosed(), 1u);
 }
 
-TEST_F(Calls, FailTheNodeOfTooManyImageFormats) {  // CON-5, MSG-5
+// Case CON-5, rule MSG-5
+TEST_F(Calls, FailTheNodeOfTooManyImageFormats) {
   auto client = Connect();
   sysmem2::Operation set = SetConstraints(1);
   for (int i = 0; i < 65; ++i) {

@@ -80,7 +80,7 @@ TEST(Handles, OneOfAnotherKindIsRefusedAndItsNodeLivesOn) {
   EXPECT_OK(client.Do(Sync(1)));
 }
 
-TEST(Handles, BindingAnUnknownTokenClosesTheNewCollectionOnly) {
+TEST(Handles, BindingAnUnknownTokenClosesTheNewCollectionOnly_row_44) {
   TestEngine engine;
   TestClient client(engine);
   OperationResult result = client.Do(op::BindSharedCollection{77, std::nullopt, 8});
