@@ -9,7 +9,6 @@
 // SIZE-H1). T is an unsigned type. Pure functions; thread-safe.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <numeric>
 #include <optional>
@@ -61,7 +60,7 @@ constexpr T DivideUp(T value, T divisor) {
 // 0 is none.
 template <typename T>
 constexpr bool IsPowerOfTwo(T value) {
-  return std::has_single_bit(value);
+  return value != 0 && (value & (value - 1)) == 0;
 }
 
 }  // namespace sysmem::core

@@ -278,6 +278,7 @@ MaybeRejection RoundSizes(Format& format, const Limits&) {
 MaybeRejection CheckPixelCount(Format& format, const Limits&) {
   const SizeU& min = format.min_size;
   const uint64_t pixels = uint64_t{min.width} * min.height;
+  if (pixels <= UINT32_MAX && pixels <= format.max_width_times_height) return std::nullopt;
   const std::string said =
       "min_size " + std::to_string(min.width) + "x" + std::to_string(min.height);
   if (pixels > UINT32_MAX) {
@@ -285,15 +286,11 @@ MaybeRejection CheckPixelCount(Format& format, const Limits&) {
                      {Path("min_size.width"), Path("min_size.height")},
                      said + " has more pixels than fit 32 bits"};
   }
-  if (pixels > format.max_width_times_height) {
-    return Rejection{
-        "I23",
-        {Path("max_width_times_height"), Path("min_size.width"), Path("min_size.height"),
-         Path("size_alignment.width"), Path("size_alignment.height")},
-        said + " has more pixels than max_width_times_height " +
-            std::to_string(format.max_width_times_height)};
-  }
-  return std::nullopt;
+  return Rejection{"I23",
+                   {Path("max_width_times_height"), Path("min_size.width"), Path("min_size.height"),
+                    Path("size_alignment.width"), Path("size_alignment.height")},
+                   said + " has more pixels than max_width_times_height " +
+                       std::to_string(format.max_width_times_height)};
 }
 
 // I33, I34. Either dimension of the block counts (IMG-H1).
