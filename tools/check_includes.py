@@ -25,10 +25,13 @@ ROOMS = {
     "src/core": set(),
     # Negotiations out of a file: what people write, played through the core.
     "src/scenario": {"src/core", "toml", "json"},
+    # What happened to collections, as text and back.
+    "src/recording": {"src/core", "json"},
     # A heap says what it is in the core's words; negotiation is none of its business.
     "src/heaps": {"src/base", "core/heap_properties.h", "system", "absl"},
     # The engine runs cores and owns descriptors; it cannot see the wire.
-    "src/server": {"src/base", "src/core", "src/heaps", "system", "absl", "spdlog", "version"},
+    "src/server": {
+        "src/base", "src/core", "src/heaps", "src/recording", "system", "absl", "spdlog", "version"},
     # Translates between the wire and the engine: one of two rooms that see gRPC.
     "src/server/transport": {
         "src/base", "src/core", "src/server", "proto", "grpc", "protobuf", "system", "absl",
@@ -40,11 +43,11 @@ ROOMS = {
         "core/pixel_format.h", "proto", "grpc", "protobuf", "system", "absl", "version"},
     # What users of the library see must compile without any of our other headers.
     "src/client/include": {"system"},
-    # Tools are users of the library; `sysmemctl simulate` runs the core in its own process. What
-    # strangers named is escaped before it reaches a terminal.
+    # Tools are users of the library; `sysmemctl simulate` and `replay` run the core in their own
+    # process. What strangers named is escaped before it reaches a terminal.
     "tools": {
-        "src/client/include", "src/core", "src/scenario", "base/escape.h", "system", "cli11", "json", "ffmpeg", "png", "ncurses",
-        "drm", "benchmark", "version"},
+        "src/client/include", "src/core", "src/recording", "src/scenario", "base/escape.h", "system",
+        "cli11", "json", "ffmpeg", "png", "ncurses", "drm", "benchmark", "version"},
     # The wire's shape.
     "tests/proto": {"proto", "protobuf", "grpc", "gtest"},
     # Shared helpers of tests.
@@ -184,6 +187,7 @@ def self_test():
         ("src/heaps/a.cc", '#include "core/x.h"'),
         ("src/core/a.cc", '#include "scenario/x.h"'),
         ("src/scenario/a.cc", '#include "base/x.h"'),
+        ("src/recording/a.cc", '#include "scenario/x.h"'),
         ("src/server/a.cc", '#include "server/transport/x.h"'),
         ("src/server/a.cc", '#include "sysmem2/session.pb.h"'),
         ("src/server/a.cc", "#include <toml++/toml.h>"),
@@ -214,15 +218,17 @@ def self_test():
         ("tools/sysmemctl/a.cc", '#include "core/x.h"'),
         ("tools/sysmemctl/a.cc", '#include "scenario/x.h"'),
         ("src/scenario/a.cc", '#include "core/x.h"'),
+        ("src/recording/a.cc", "#include <nlohmann/json.hpp>"),
+        ("src/server/a.cc", '#include "recording/x.h"'),
         ("src/scenario/a.cc", "#include <toml++/toml.h>"),
         ("tests/core/a.cc", '#include "core/x.h"'),
         ("tests/server/transport/a.cc", '#include "server/transport/x.h"'),
         ("tests/hostile/a.cc", "#include <grpcpp/grpcpp.h>"),
         ("tests/tools/a.cc", "#include <sysmem/sysmem.h>"),
     ]
-    headers = ["src/base/x.h", "src/core/x.h", "src/core/heap_properties.h", "src/core/image_layout.h",
-               "src/heaps/x.h",
-               "src/scenario/x.h", "src/server/x.h", "src/server/transport/x.h"]
+    headers = ["src/base/x.h", "src/core/x.h", "src/core/heap_properties.h",
+               "src/core/image_layout.h", "src/heaps/x.h", "src/recording/x.h", "src/scenario/x.h",
+               "src/server/x.h", "src/server/transport/x.h"]
     mistakes = []
     for cases, expected in ((forbidden, 1), (permitted, 0)):
         for path, line in cases:

@@ -96,6 +96,8 @@ void ReadLimits(const Value& value, Mistakes& mistakes, core::Limits& limits) {
   ReadLimit(fields, "image_formats_in_merge", limits.image_formats_in_merge, kNumber32, 4096u);
   ReadLimit(fields, "group_combinations", limits.group_combinations, kNumber32, 4096u);
   ReadLimit(fields, "nodes_per_collection", limits.nodes_per_collection, kNumber32, 4096u);
+  ReadLimit(fields, "image_formats_per_collection", limits.image_formats_per_collection, kNumber64,
+            uint64_t{1} << 20);
   const Member* page = fields.Find("page_bytes");
   if (page != nullptr && !std::has_single_bit(limits.page_bytes)) {
     fields.Refuse(*page, "must be a power of two");

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "recording/recording.h"
+#include "server/recorder.h"
 
 namespace sysmem::server {
 namespace {
@@ -32,7 +34,11 @@ CollectionHost::CollectionHost(Engine::Internals& engine, uint64_t buffer_collec
       created_ns_(EventLoop::NowNs()),
       mailbox_([this](Item item) { return Take(std::move(item)); }),
       core_(buffer_collection_id, engine.settings, created_ns_),
-      references_(engine.held) {}
+      references_(engine.held) {
+  if (engine_.options.recorder) {
+    engine_.options.recorder->Append(recording::BeginLine(id_, created_ns_));
+  }
+}
 
 CollectionHost::~CollectionHost() { engine_.loop.CancelTimer(timer_); }
 
@@ -193,7 +199,9 @@ void CollectionHost::Handle(InspectItem item) { item.done(Describe()); }
 
 void CollectionHost::Run(const core::Event& event) {
   const auto handle = [this](const core::Event& next) {
-    for (core::Effect& effect : core_.Handle(next)) {
+    core::Effects effects = core_.Handle(next);
+    if (engine_.options.recorder) Record(next, effects);
+    for (core::Effect& effect : effects) {
       std::visit([this](auto&& what) { Apply(std::move(what)); }, std::move(effect));
     }
   };
@@ -203,6 +211,11 @@ void CollectionHost::Run(const core::Event& event) {
     follow_ups_.pop_front();
     handle(next);
   }
+}
+
+void CollectionHost::Record(const core::Event& event, const core::Effects& effects) const {
+  Recorder& recorder = *engine_.options.recorder;
+  if (recorder.works()) recorder.Append(recording::TakenLine(id_, event, effects));
 }
 
 void CollectionHost::Apply(core::effect::Answer answer) {

@@ -146,6 +146,7 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void Handle(AskKindItem item);
   void Handle(InspectItem item);
   void Run(const core::Event& event);
+  void Record(const core::Event& event, const core::Effects& effects) const;
   void Apply(core::Effect effect);
   void Apply(core::effect::Answer answer);
   void Apply(core::effect::NodeClosed closed);

@@ -37,6 +37,7 @@
 #include "server/internals.h"
 #include "server/listener.h"
 #include "server/log.h"
+#include "server/recorder.h"
 #include "server/requirements.h"
 #include "server/service_manager.h"
 #include "server/transport/gateway.h"
@@ -121,7 +122,7 @@ class Daemon {
  private:
   absl::Status WatchSignals();
   absl::Status ServeClients(base::ListeningSocket socket);
-  void StartEngine();
+  absl::Status StartEngine();
   void AnnounceReady();
   void OnSignal();
 
@@ -152,7 +153,7 @@ absl::Status Daemon::Start() {
   if (!loop.ok()) return loop.status();
   loop_ = *std::move(loop);
   if (absl::Status status = WatchSignals(); !status.ok()) return status;
-  StartEngine();
+  if (absl::Status status = StartEngine(); !status.ok()) return status;
   if (absl::Status status = ServeClients(*std::move(socket)); !status.ok()) return status;
   loop_thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), "sysmemd-loop");
@@ -169,7 +170,7 @@ absl::Status Daemon::WatchSignals() {
   return loop_->AddWatch(signals_.get(), EPOLLIN, [this](uint32_t) { OnSignal(); }).status();
 }
 
-void Daemon::StartEngine() {
+absl::Status Daemon::StartEngine() {
   EngineOptions engine_options;
   engine_options.limits = LimitsFor(descriptor_limit_);
   engine_options.core.limits.page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
@@ -182,7 +183,16 @@ void Daemon::StartEngine() {
   if (options_.admin_gid) engine_options.admin_gid = *options_.admin_gid;
   engine_options.encode_session_end = transport::EncodeSessionEnd;
   engine_options.log = LogForEngine;
+  if (!options_.record_file.empty()) {
+    absl::StatusOr<std::shared_ptr<Recorder>> recorder = Recorder::Open(
+        options_.record_file,
+        {.complain = [](const std::string& what) { spdlog::error("{}", base::Escape(what)); }});
+    if (!recorder.ok()) return recorder.status();
+    engine_options.recorder = *std::move(recorder);
+    spdlog::info("recording to {}", base::Escape(options_.record_file));
+  }
   engine_ = std::make_unique<Engine>(std::move(engine_options), *loop_);
+  return absl::OkStatus();
 }
 
 absl::Status Daemon::ServeClients(base::ListeningSocket socket) {

@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "recording/recording.h"
 #include "server/collection_host.h"
 #include "server/internals.h"
+#include "server/recorder.h"
 
 namespace sysmem::server {
 namespace {
@@ -50,7 +52,12 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
           [](const NodeRef& ref, uint64_t) {
             ref.host->PostClose(ref.node, "every copy of its exported end was closed", {});
           })),
-      next_collection_id_(FirstCollectionId()) {}
+      next_collection_id_(FirstCollectionId()) {
+  if (options.recorder) {
+    options.recorder->Append(
+        recording::HeaderLine(absl::StrCat("sysmemd ", options.version), *settings));
+  }
+}
 
 Engine::Internals::~Internals() = default;
 

@@ -25,6 +25,7 @@
 namespace sysmem::server {
 
 class EventLoop;
+class Recorder;
 
 // Named limits of the daemon, each with its unit in its name and its reason beside it. The
 // inspector lists them (limits.cc).
@@ -77,6 +78,8 @@ struct EngineOptions {
   gid_t admin_gid = static_cast<gid_t>(-1);  // this group, root and the daemon's uid see all
   // Body of a SESSION_ENDED message; the transport's, because the engine knows no protobuf.
   std::function<std::string(const SessionEnd&)> encode_session_end;
+  // Writes down what happens to collections, if anybody wants that.
+  std::shared_ptr<Recorder> recorder;
   // Where log lines go; escaped by whoever prints. Called without locks.
   std::function<void(core::effect::Log::Level, const PeerInfo&, const std::string&)> log;
 };

@@ -113,6 +113,12 @@ absl::Status ReadFormatCostFiles(const std::string& value, Options& options) {
   return absl::OkStatus();
 }
 
+absl::Status ReadRecordFile(const std::string& value, Options& options) {
+  if (value.empty()) return Expected("a path", value);
+  options.record_file = value;
+  return absl::OkStatus();
+}
+
 struct Setting {
   const char* flag;
   const char* variable;
@@ -136,6 +142,8 @@ constexpr Setting kSettings[] = {
      "Memory for small buffers made ahead of time (default 8)", ReadWarmPool},
     {"--format-costs", "SYSMEMD_FORMAT_COSTS", "formats.costs", "FILE:FILE...",
      "Files that say which image formats to prefer", ReadFormatCostFiles},
+    {"--record", "SYSMEMD_RECORD", "record.file", "FILE",
+     "Append to this file what happens to collections, for sysmemctl replay", ReadRecordFile},
 };
 constexpr size_t kSettingCount = std::size(kSettings);
 

@@ -34,6 +34,7 @@ struct Options {
   // Which of several possible image formats is chosen (COST-1). Of equal entries the later holds.
   std::vector<core::FormatCost> format_costs;
   std::vector<std::string> format_cost_files;  // are in format_costs already
+  std::string record_file;      // gets what happens to collections; empty: nothing does
   std::optional<int> ready_fd;  // gets one byte when clients can connect, then is closed
   // For tests of the order of calls: they reach the sessions shuffled, by this seed.
   std::optional<uint64_t> test_shuffle_calls;

@@ -69,20 +69,23 @@ TEST_F(OptionsTest, HaveDefaults) {
   EXPECT_EQ(options.log_level, LogLevel::kInfo);
   EXPECT_EQ(options.memory_reserve_percent, 5U);
   EXPECT_EQ(options.warm_pool_bytes, 8U << 20);
+  EXPECT_EQ(options.record_file, "");
   EXPECT_EQ(options.admin_gid, std::nullopt);
   EXPECT_EQ(options.ready_fd, std::nullopt);
   EXPECT_EQ(options.test_shuffle_calls, std::nullopt);
 }
 
 TEST_F(OptionsTest, AreReadFromTheCommandLine) {
-  const Options options = Good({"--socket", "/a/socket", "--socket-mode", "600",
-                                "--log-level=debug", "--memory-reserve", "20%", "--warm-pool", "0",
-                                "--ready-fd", "7", "--test-shuffle-calls", "99"});
+  const Options options =
+      Good({"--socket", "/a/socket", "--socket-mode", "600", "--log-level=debug",
+            "--memory-reserve", "20%", "--warm-pool", "0", "--record", "/a/recording", "--ready-fd",
+            "7", "--test-shuffle-calls", "99"});
   EXPECT_EQ(options.socket_path, "/a/socket");
   EXPECT_EQ(options.socket_mode, mode_t{0600});
   EXPECT_EQ(options.log_level, LogLevel::kDebug);
   EXPECT_EQ(options.memory_reserve_percent, 20U);
   EXPECT_EQ(options.warm_pool_bytes, 0U);
+  EXPECT_EQ(options.record_file, "/a/recording");
   EXPECT_THAT(options.ready_fd, Optional(7));
   EXPECT_THAT(options.test_shuffle_calls, Optional(99U));
 }
@@ -176,6 +179,7 @@ TEST_F(OptionsTest, RefuseAWrongValueByItsPlace) {
   environment_ = {{"SYSMEMD_SOCKET_MODE", "999"}};
   EXPECT_THAT(Complaint({}), StartsWith("sysmemd: $SYSMEMD_SOCKET_MODE: expected permissions"));
   environment_.clear();
+  EXPECT_THAT(Complaint({"--record", ""}), StartsWith("sysmemd: --record: expected a path"));
   EXPECT_THAT(Complaint({"--warm-pool", "1025"}),
               StartsWith("sysmemd: --warm-pool: expected a number of MiB from 0 to 1024"));
   EXPECT_THAT(Complaint({"--memory-reserve", "91"}),

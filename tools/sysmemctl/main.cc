@@ -8,6 +8,7 @@
 
 #include "sysmem_version.h"
 #include "tools/sysmemctl/commands.h"
+#include "tools/sysmemctl/replay.h"
 #include "tools/sysmemctl/simulate.h"
 
 namespace sysmem::ctl {
@@ -42,6 +43,9 @@ int Main(int argc, char** argv) {
   auto* simulate = app.add_subcommand("simulate", "Negotiate what files say, without a daemon");
   std::vector<std::string> files;
   simulate->add_option("FILE", files, "Scenarios in TOML or JSON; see sysmemctl(1)")->required();
+  auto* replay = app.add_subcommand("replay", "Play what a daemon recorded, and compare");
+  std::string recording;
+  replay->add_option("FILE", recording, "What sysmemd --record wrote")->required();
 
   try {
     app.parse(argc, argv);
@@ -49,6 +53,7 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
   if (*simulate) return SimulateFiles(files, json);
+  if (*replay) return ReplayFile(recording, json);
 
   Result<DaemonView> daemon = DaemonView::Open(socket);
   if (!daemon.ok()) return Complain(daemon.failure());

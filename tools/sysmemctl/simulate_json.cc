@@ -2,6 +2,7 @@
 //
 // What came of a scenario, for programs. Fields are named as in the protocol; 64-bit numbers are
 // strings, as in Protobuf's JSON form.
+#include "core/drm_format.h"
 #include "core/pixel_format.h"
 #include "scenario/image_facts.h"
 #include "tools/sysmemctl/simulate.h"
@@ -62,6 +63,11 @@ Json ImageAsJson(const core::ImageFormatConstraints& image) {
   if (image.min_size) json["min_size"] = SizeAsJson(*image.min_size);
   if (image.max_size) json["max_size"] = SizeAsJson(*image.max_size);
   if (image.size_alignment) json["size_alignment"] = SizeAsJson(*image.size_alignment);
+  const core::PixelFormatAndModifier pair{image.pixel_format.value_or(0),
+                                          image.pixel_format_modifier.value_or(0)};
+  if (const std::optional<core::DrmFormat> drm = core::DrmFormatOf(pair, image.is_alpha_present)) {
+    json["drm_format"] = core::DrmText(*drm);
+  }
   json["bytes_per_row_divisor"] = image.bytes_per_row_divisor.value_or(1);
   const std::optional<scenario::ImageFacts> facts = scenario::FactsOf(image);
   if (!facts) return json;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/color_space.h"
+#include "core/drm_format.h"
 #include "core/pixel_format.h"
 #include "scenario/image_facts.h"
 #include "tools/sysmemctl/simulate.h"
@@ -63,6 +64,8 @@ void AddImage(const core::ImageFormatConstraints& image, Facts& facts) {
   const core::PixelFormatAndModifier pair{image.pixel_format.value_or(0),
                                           image.pixel_format_modifier.value_or(0)};
   facts.Add("format", PairName(pair));
+  const std::optional<core::DrmFormat> drm = core::DrmFormatOf(pair, image.is_alpha_present);
+  facts.Add("for DRM", drm ? core::DrmText(*drm) : "(has no name for it)");
   if (!image.color_spaces.empty()) {
     facts.Add("color space", core::ColorSpaceName(image.color_spaces.front()));
   }
