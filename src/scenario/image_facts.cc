@@ -9,8 +9,6 @@
 namespace sysmem::scenario {
 namespace {
 
-constexpr uint32_t kPlanesAtMost = 4;
-
 // Of an image that is at least this large.
 std::optional<ImageFacts> FactsFor(const core::ImageFormatConstraints& image,
                                    const core::SizeU& required) {
@@ -37,10 +35,10 @@ std::optional<ImageFacts> FactsFor(const core::ImageFormatConstraints& image,
   if (!bytes) return std::nullopt;
 
   ImageFacts facts{.size = layout.size, .bytes_per_row = *row, .bytes = *bytes, .planes = {}};
-  for (uint32_t plane = 0; plane < kPlanesAtMost; ++plane) {
+  for (uint32_t plane = 0; plane < core::kMaxPlanes; ++plane) {
     const auto offset = core::PlaneOffset(layout, plane);
     const auto plane_row = core::PlaneRowBytes(layout, plane);
-    if (offset && plane_row) facts.planes.push_back({*offset, *plane_row});
+    if (offset && plane_row) facts.planes.push_back({plane, *offset, *plane_row});
   }
   return facts;
 }

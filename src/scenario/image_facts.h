@@ -15,8 +15,9 @@
 namespace sysmem::scenario {
 
 struct PlaneFacts {
-  uint64_t offset = 0;  // bytes from the beginning of the image
-  uint32_t bytes_per_row = 0;
+  uint32_t number = 0;         // what lies behind the pixels is plane 3
+  uint64_t offset = 0;         // bytes from the beginning of the image
+  uint32_t bytes_per_row = 0;  // 0: not in rows
 };
 
 struct ImageFacts {

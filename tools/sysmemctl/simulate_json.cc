@@ -73,8 +73,9 @@ Json ImageAsJson(const core::ImageFormatConstraints& image) {
   if (!facts) return json;
   Json planes = Json::array();
   for (const scenario::PlaneFacts& plane : facts->planes) {
-    planes.push_back(
-        {{"offset", std::to_string(plane.offset)}, {"bytes_per_row", plane.bytes_per_row}});
+    planes.push_back({{"plane", plane.number},
+                      {"offset", std::to_string(plane.offset)},
+                      {"bytes_per_row", plane.bytes_per_row}});
   }
   json["made_for"] = {{"size", SizeAsJson(facts->size)},
                       {"bytes_per_row", facts->bytes_per_row},

@@ -86,10 +86,11 @@ void AddImage(const core::ImageFormatConstraints& image, Facts& facts) {
     rows += ", a multiple of " + std::to_string(*image.bytes_per_row_divisor);
   }
   facts.Add("stride", rows);
-  for (size_t i = 0; i < made_for->planes.size(); ++i) {
-    facts.Add("plane " + std::to_string(i),
-              "at byte " + std::to_string(made_for->planes[i].offset) + ", " +
-                  Plural(made_for->planes[i].bytes_per_row, "byte") + " per row");
+  for (const scenario::PlaneFacts& plane : made_for->planes) {
+    facts.Add("plane " + std::to_string(plane.number),
+              "at byte " + std::to_string(plane.offset) + ", " +
+                  (plane.bytes_per_row == 0 ? "not in rows"
+                                            : Plural(plane.bytes_per_row, "byte") + " per row"));
   }
 }
 

@@ -27,6 +27,11 @@ const Example kExamples[] = {
     {"stride-32-against-256.toml",
      0,
      {"stride 768 bytes per row, a multiple of 256", "size 663552 bytes each", "buffers 8"}},
+    {"tiles-by-cost.toml",
+     0,
+     {"format R8G8B8A8 INTEL_I915_Y_TILED_CCS", "for DRM XB24:0x0100000000000004",
+      "image 1920x1080", "plane 0 at byte 0, 7680 bytes per row",
+      "plane 3 at byte 8355840, 256 bytes per row", "size 8380416 bytes each", "buffers 3"}},
     {"two-gpus-no-common-modifier.toml", 5, {"No agreement", "render GPU", "display GPU"}},
 };
 
