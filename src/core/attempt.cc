@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "core/blame.h"
 #include "core/existing_buffers.h"
 #include "core/group_choice.h"
 
@@ -42,10 +43,10 @@ Failure NoChoiceWorks(const std::vector<RefusedChoice>& refused) {
   return failure;
 }
 
-// `plan_for(visible)` is one try.
+// `plan_for(participants)` is one try.
 template <typename PlanFor>
-GroupSearch TryChoices(const NodeTree& tree, const std::vector<NodeId>& pruned, size_t limit,
-                       PlanFor plan_for) {
+GroupSearch TryChoices(const NodeTree& tree, const std::vector<NodeId>& pruned,
+                       const Plan* existing, size_t limit, PlanFor plan_for) {
   GroupChoice choice(tree, pruned);
   std::vector<RefusedChoice> refused;
   do {
@@ -54,11 +55,13 @@ GroupSearch TryChoices(const NodeTree& tree, const std::vector<NodeId>& pruned, 
       return {std::move(too_many), std::move(refused)};
     }
     std::vector<NodeId> visible = choice.Visible();
-    Result<Plan> plan = plan_for(visible);
+    const TryParticipants participants(tree, visible, existing);
+    Result<Plan, Refusal> plan = plan_for(participants.all());
     if (plan.ok()) {
       return {Agreement{std::move(plan).value(), std::move(visible)}, std::move(refused)};
     }
-    refused.push_back({choice.Describe(), std::move(plan).failure()});
+    refused.push_back(
+        {choice.Describe(), Blame(plan.failure(), participants.all()), std::move(plan).failure()});
     const Failure& why = refused.back().why;
     if (why.error != Error::kConstraintsIntersectionEmpty) return {Failure(why), refused};
   } while (choice.Next());
@@ -110,11 +113,25 @@ std::vector<Participant> ParticipantsAmong(const NodeTree& tree, const std::vect
   return participants;
 }
 
+TryParticipants::TryParticipants(const NodeTree& tree, const std::vector<NodeId>& visible,
+                                 const Plan* existing) {
+  if (existing != nullptr) {
+    all_ = ParticipantsAmong(tree, AllocatedNodes(tree));
+    first_newcomer_ = all_.size();
+  }
+  std::vector<Participant> newcomers = ParticipantsAmong(tree, visible);
+  all_.insert(all_.end(), std::make_move_iterator(newcomers.begin()),
+              std::make_move_iterator(newcomers.end()));
+  if (existing == nullptr) return;
+  buffers_ = AsConstraints(*existing);
+  all_.push_back(AsParticipant(buffers_));
+}
+
 GroupSearch FindAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
                           const Settings& settings) {
-  return TryChoices(tree, pruned, settings.limits.group_combinations,
-                    [&](const std::vector<NodeId>& visible) {
-                      return Negotiate(ParticipantsAmong(tree, visible), settings);
+  return TryChoices(tree, pruned, nullptr, settings.limits.group_combinations,
+                    [&](const std::vector<Participant>& participants) {
+                      return TryToPlan(participants, settings);
                     });
 }
 
@@ -124,16 +141,12 @@ std::vector<NodeId> AllocatedNodes(const NodeTree& tree) {
 
 GroupSearch FindLateAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
                               const Plan& existing, const Settings& settings) {
-  const std::vector<Participant> before = ParticipantsAmong(tree, AllocatedNodes(tree));
-  const auto plan_for = [&](const std::vector<NodeId>& visible) -> Result<Plan> {
-    std::vector<Participant> participants = before;
-    std::vector<Participant> newcomers = ParticipantsAmong(tree, visible);
-    participants.insert(participants.end(), std::make_move_iterator(newcomers.begin()),
-                        std::make_move_iterator(newcomers.end()));
-    if (auto no = WhyNotServed(std::move(participants), existing, settings)) return *std::move(no);
-    return existing;
-  };
-  return TryChoices(tree, pruned, settings.limits.group_combinations, plan_for);
+  return TryChoices(tree, pruned, &existing, settings.limits.group_combinations,
+                    [&](const std::vector<Participant>& participants) -> Result<Plan, Refusal> {
+                      if (auto no = WhyRefused(participants, existing, settings))
+                        return *std::move(no);
+                      return existing;
+                    });
 }
 
 }  // namespace sysmem::core

@@ -14,7 +14,9 @@
 // is negotiate.h. Thread-safe on a tree that does not change meanwhile.
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/failure.h"
@@ -54,6 +56,7 @@ struct Agreement {
 struct RefusedChoice {
   std::string choice;  // GroupChoice::Describe
   Failure why;
+  Refusal refusal;  // what `why` was made of
 };
 
 // What the tries of a sub-tree came to.
@@ -74,6 +77,27 @@ struct GroupSearch {
 // REQUIRES: `pruned` comes from PrunedSubtree and is AllReady.
 GroupSearch FindAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
                           const Settings& settings);
+
+// Who takes part in one try, for how long this object is there.
+class TryParticipants {
+ public:
+  // `existing` is the plan of the buffers for those who come late, or nullptr.
+  TryParticipants(const NodeTree& tree, const std::vector<NodeId>& visible, const Plan* existing);
+  // A try without a tree.
+  explicit TryParticipants(std::vector<Participant> all) : all_(std::move(all)) {}
+  TryParticipants(const TryParticipants&) = delete;
+  TryParticipants& operator=(const TryParticipants&) = delete;
+
+  // Those that have their buffers already, then the others, then the buffers (LATE-1).
+  const std::vector<Participant>& all() const { return all_; }
+  // Position of the first one in all() that has none yet.
+  size_t first_newcomer() const { return first_newcomer_; }
+
+ private:
+  std::vector<Participant> all_;
+  size_t first_newcomer_ = 0;
+  Constraints buffers_;
+};
 
 // LATE-1 a: the nodes that take part already, breadth-first. Orphans among them still do.
 // REQUIRES: the root is allocated.

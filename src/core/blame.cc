@@ -16,11 +16,6 @@ struct Said {
   FieldValue value;
 };
 
-const Constraints& ConstraintsOf(const Participant& participant) {
-  static const Constraints none;
-  return participant.constraints != nullptr ? *participant.constraints : none;
-}
-
 // Those whose value made the aggregate.
 std::vector<Said> WhoDecided(const std::string& path, const FormatFilter& filter,
                              const std::vector<Participant>& participants) {

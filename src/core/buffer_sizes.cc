@@ -67,7 +67,7 @@ OrRejection<uint32_t> Stride(const SanitisedImageFormat& format, const SizeU& si
 }
 
 // Steps 1 to 4 for one required size.
-OrRejection<uint64_t> BytesFor(const SanitisedImageFormat& format, const SizeU& required) {
+OrRejection<SizedImage> Sized(const SanitisedImageFormat& format, const SizeU& required) {
   const OrRejection<SizeU> size = AlignedSize(format, required);
   if (!size.ok()) return size.failure();
   const OrRejection<uint32_t> row = Stride(format, size.value());
@@ -82,18 +82,18 @@ OrRejection<uint64_t> BytesFor(const SanitisedImageFormat& format, const SizeU& 
   if (!bytes) {
     return TooLarge("an image of " + SizeText(size.value()) + " does not fit 64 bits of bytes", {});
   }
-  return *bytes;
+  return SizedImage{required, size.value(), row.value(), *bytes};
 }
 
 // The largest of the required images; without any, the smallest permitted one.
-OrRejection<uint64_t> LargestImage(const SanitisedImageFormat& format) {
+OrRejection<SizedImage> LargestImage(const SanitisedImageFormat& format) {
   std::vector<SizeU> required = format.required_max_size_list;
   if (required.empty()) required.push_back({0, 0});
-  uint64_t largest = 0;
+  SizedImage largest;
   for (const SizeU& one : required) {
-    const OrRejection<uint64_t> bytes = BytesFor(format, one);
-    if (!bytes.ok()) return bytes.failure();
-    largest = std::max(largest, bytes.value());
+    const OrRejection<SizedImage> image = Sized(format, one);
+    if (!image.ok()) return image.failure();
+    if (image.value().bytes > largest.bytes) largest = image.value();
   }
   return largest;
 }
@@ -156,23 +156,25 @@ OrRejection<BufferSizes> SizeBuffers(const SanitisedMemory& memory,
                                      const SanitisedImageFormat* format, uint32_t count,
                                      const Limits& limits) {
   uint64_t size_bytes = memory.min_size_bytes;
+  SizedImage largest;
   if (format != nullptr) {
-    OrRejection<uint64_t> image = LargestImage(*format);
+    OrRejection<SizedImage> image = LargestImage(*format);
     if (!image.ok()) {
       Rejection no = std::move(image).failure();
       no.format = format->format;
       return no;
     }
     const uint64_t max_size_bytes = std::min(memory.max_size_bytes, memory.existing_size_bytes);
-    if (image.value() > size_bytes && image.value() > max_size_bytes) {
+    largest = image.value();
+    if (largest.bytes > size_bytes && largest.bytes > max_size_bytes) {
       Rejection no =
-          TooLarge("an image takes " + std::to_string(image.value()) +
+          TooLarge("an image takes " + std::to_string(largest.bytes) +
                        " bytes, more than max_size_bytes " + std::to_string(max_size_bytes),
                    {MemoryPath("max_size_bytes")}, {ImagePath("bytes_per_row_divisor")});
       no.format = format->format;
       return no;
     }
-    size_bytes = std::max(size_bytes, image.value());
+    size_bytes = std::max(size_bytes, largest.bytes);
   }
 
   uint64_t bytes = size_bytes;
@@ -191,7 +193,7 @@ OrRejection<BufferSizes> SizeBuffers(const SanitisedMemory& memory,
   }
   const std::optional<uint64_t> raw = RoundUp(bytes, limits.page_bytes);
   if (!raw) return TooLarge("a buffer does not fit 64 bits of bytes in whole pages", {});
-  return BufferSizes{.size_bytes = size_bytes, .raw_vmo_size = *raw};
+  return BufferSizes{.size_bytes = size_bytes, .raw_vmo_size = *raw, .image = largest};
 }
 
 }  // namespace sysmem::core

@@ -7,6 +7,7 @@
 #include "core/collection_state.h"
 #include "core/debug_info.h"
 #include "core/describe.h"
+#include "core/explain.h"
 #include "core/failure_domain.h"
 
 namespace sysmem::core {
@@ -39,6 +40,8 @@ uint64_t Collection::CostOf(const Event& event) const { return state_->CostOf(ev
 bool Collection::IsConnected(NodeId node) const { return state_->IsConnected(node); }
 std::optional<NodeKind> Collection::KindOf(NodeId node) const { return state_->KindOf(node); }
 Snapshot Collection::TakeSnapshot() const { return state_->TakeSnapshot(); }
+Report Collection::Explain() const { return state_->Explain(); }
+bool Collection::HasFailedEarly() const { return state_->HasFailedEarly(); }
 uint64_t Collection::id() const { return state_->id(); }
 
 Collection::State::State(uint64_t id, std::shared_ptr<const Settings> settings, int64_t now_ns)
@@ -161,6 +164,7 @@ void Collection::State::FailSubtree(NodeId top, const Failure& why, Level level)
     Log(level, text);
   }
   if (whole) failure_ = why;
+  if (whole && !result_) nodes_at_failure_ = TakeNodeSnapshots();
   CloseSubtree(top, why.message);
 }
 
@@ -168,7 +172,11 @@ void Collection::State::CloseSubtree(NodeId top, const std::string& why) {
   const std::string reason(CutUtf8(why, kReasonBytes));
   const bool whole = top == tree_.root();
   for (NodeId id : ChildrenFirst(tree_, top)) {
-    AnswerWaits(tree_.Get(id), Closed(reason));
+    Node& node = tree_.Get(id);
+    AnswerWaits(node, Closed(reason));
+    if (node.founder && !whole) {
+      departed_[id] = {std::move(node.debug.name), std::move(node.constraints)};
+    }
     effects_.push_back(effect::NodeClosed{id, reason});
   }
   tree_.RemoveSubtree(top);
@@ -250,12 +258,13 @@ bool Collection::State::AttemptSubtree(NodeId top) {
                                : FindAgreement(tree_, pruned, *settings_);
   LogRefused(search);
   if (!search.result.ok()) {
-    DeliverFailure(top, search.result.failure());
+    DeliverFailure(top,
+                   Explained(search, tree_, pruned, result_ ? &*result_ : nullptr, *settings_));
     return true;
   }
   Agreement agreement = std::move(search.result).value();
   if (!result_) {
-    StartAllocation(std::move(agreement));
+    StartAllocation(std::move(agreement), InShort(search, tree_, pruned));
     return false;
   }
   // LATE-3
@@ -270,7 +279,8 @@ void Collection::State::LogRefused(const GroupSearch& search) {
   // The only choice there is needs no line of its own: DeliverFailure tells of it.
   if (fails ? search.refused.size() < 2 : !verbose_) return;
   for (size_t i = 0; i < search.refused.size(); ++i) {
-    const auto& [choice, why] = search.refused[i];
+    const std::string& choice = search.refused[i].choice;
+    const Failure& why = search.refused[i].why;
     Log(fails ? Level::kError : Level::kInfo,
         "combination " + std::to_string(i) + " of group children, " + choice +
             ", does not work, rule " + why.rule + ", field \"" + why.field + "\": " + why.message +

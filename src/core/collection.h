@@ -21,6 +21,7 @@
 
 #include "core/effect.h"
 #include "core/event.h"
+#include "core/report.h"
 #include "core/settings.h"
 #include "core/snapshot.h"
 
@@ -50,6 +51,11 @@ class Collection {
 
   // Everything a person may want to see, copied.
   Snapshot TakeSnapshot() const;
+  // Why the plan is as it is, or why there is none; empty while nothing is decided. Takes as long
+  // as negotiating once more. Participants that are gone since then still count.
+  Report Explain() const;
+  // It failed, and there never were buffers.
+  bool HasFailedEarly() const;
 
   uint64_t id() const;
 

@@ -6,8 +6,8 @@
 #include "core/describe.h"
 
 namespace sysmem::core {
-void Collection::State::StartAllocation(Agreement agreement) {
-  under_way_ = Allocation{++last_attempt_, std::move(agreement)};
+void Collection::State::StartAllocation(Agreement agreement, std::vector<RefusedTry> refused) {
+  under_way_ = Allocation{++last_attempt_, std::move(agreement), std::move(refused)};
   const Plan& plan = under_way_->agreement.plan;
   LogStep([&] { return "attempt " + std::to_string(last_attempt_) + ": " + Describe(plan); });
   effects_.push_back(
@@ -17,9 +17,11 @@ void Collection::State::StartAllocation(Agreement agreement) {
 void Collection::State::On(const event::AllocationFinished& e) {
   // The root may have failed meanwhile; DropBuffers was said then.
   if (!under_way_ || under_way_->attempt != e.attempt) return;
-  const Agreement agreement = std::move(std::exchange(under_way_, std::nullopt)->agreement);
-  if (e.failure) return DeliverFailure(tree_.root(), *e.failure);
-  result_ = agreement.plan;
+  if (e.failure) return DeliverFailure(tree_.root(), NotAllocated(*e.failure));
+  Allocation done = *std::exchange(under_way_, std::nullopt);
+  founders_ = std::move(done.agreement.visible);
+  refused_ = std::move(done.refused);
+  result_ = std::move(done.agreement.plan);
   holds_buffers_ = true;
   strength_changed_ = true;
   if (slow_log_.reports() > 0) {
@@ -28,8 +30,20 @@ void Collection::State::On(const event::AllocationFinished& e) {
     effects_.push_back(effect::ArmTimer{slow_log_.created_ns()});
   }
   LogStep([&] { return "allocated " + Describe(*result_); });
-  DeliverSuccess(agreement.visible);
+  for (NodeId id : founders_) {
+    if (Node* node = tree_.Find(id)) node->founder = true;
+  }
+  DeliverSuccess(founders_);
   Attempt();  // ATT-8
+}
+
+Failure Collection::State::NotAllocated(Failure why) {
+  Report report = Explain();
+  report.refused.push_back(
+      {.stage = Stage::kAllocate, .rule = why.rule, .field = why.field, .message = why.message});
+  why.report = std::make_shared<const Report>(std::move(report));
+  under_way_.reset();
+  return why;
 }
 
 void Collection::State::DeliverSuccess(const std::vector<NodeId>& visible) {

@@ -28,12 +28,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "core/attempt.h"
 #include "core/collection.h"
 #include "core/node_tree.h"
+#include "core/report.h"
 #include "core/slow_log.h"
 
 namespace sysmem::core {
@@ -47,6 +49,8 @@ class Collection::State {
   bool IsConnected(NodeId node) const;
   std::optional<NodeKind> KindOf(NodeId node) const;
   Snapshot TakeSnapshot() const;
+  Report Explain() const;
+  bool HasFailedEarly() const { return failure_ && !result_; }
   uint64_t id() const { return id_; }
 
  private:
@@ -74,6 +78,12 @@ class Collection::State {
   struct Allocation {
     AttemptId attempt = 0;
     Agreement agreement;
+    std::vector<RefusedTry> refused;  // tries before the one that led here
+  };
+  // Took part when the plan was made, and is gone.
+  struct Departed {
+    std::string name;
+    std::optional<Constraints> constraints;
   };
 
   // --- collection.cc: what happens to a collection without a client's message.
@@ -158,7 +168,9 @@ class Collection::State {
 
   // --- collection_results.cc: what was decided.
   void On(const event::AllocationFinished& e);
-  void StartAllocation(Agreement agreement);
+  void StartAllocation(Agreement agreement, std::vector<RefusedTry> refused);
+  // The attempt under way is over: `why` with what had been planned.
+  Failure NotAllocated(Failure why);
   // DEL-1, DEL-4: these nodes are allocated now; who waited is told. Then DEL-2.
   void DeliverSuccess(const std::vector<NodeId>& visible);
   // DEL-3, DEL-5: who waits below `top` is told the error, then all of it is closed.
@@ -186,6 +198,7 @@ class Collection::State {
   // --- snapshot.cc
   CollectionState StateNow() const;
   NodeSnapshot TakeNodeSnapshot(const Node& node) const;
+  std::vector<NodeSnapshot> TakeNodeSnapshots() const;
 
   const uint64_t id_;
   const std::shared_ptr<const Settings> settings_;
@@ -198,8 +211,14 @@ class Collection::State {
   AttemptId last_attempt_ = 0;
   std::optional<Allocation> under_way_;
   std::optional<Plan> result_;
-  bool holds_buffers_ = false;      // the daemon's own strong handles
-  std::optional<Failure> failure_;  // why the root failed
+  // What Explain needs besides: who the plan was made for, those of them who are gone since, and
+  // what was refused before it came to the plan.
+  std::vector<NodeId> founders_;
+  std::unordered_map<NodeId, Departed> departed_;
+  std::vector<RefusedTry> refused_;
+  std::vector<NodeSnapshot> nodes_at_failure_;  // if it failed early
+  bool holds_buffers_ = false;                  // the daemon's own strong handles
+  std::optional<Failure> failure_;              // why the root failed
   // Since domains were last looked at for ZERO-1. Without it none has become idle meanwhile: a node
   // is born connected, and whoever makes a domain of a node is its client.
   bool clients_lost_ = false;

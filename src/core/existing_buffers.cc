@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "core/blame.h"
 #include "core/field_values.h"
 #include "core/rejection.h"
 
@@ -110,14 +109,25 @@ Constraints AsConstraints(const Plan& plan) {
   return exact;
 }
 
+Participant AsParticipant(const Constraints& buffers) {
+  return {.node = 0, .name = kNameOfTheBuffers, .constraints = &buffers, .exists_already = true};
+}
+
+std::optional<Refusal> WhyRefused(const std::vector<Participant>& participants,
+                                  const Plan& existing, const Settings& settings) {
+  const Result<Plan, Refusal> fresh = TryToPlan(participants, settings);
+  if (!fresh.ok()) return fresh.failure();
+  MaybeRejection no = FindDifference(existing, fresh.value());
+  if (!no) return std::nullopt;
+  no->stage = Stage::kLate;
+  return Refusal{*std::move(no), participants.size()};
+}
+
 std::optional<Failure> WhyNotServed(std::vector<Participant> participants, const Plan& existing,
                                     const Settings& settings) {
   const Constraints buffers = AsConstraints(existing);
-  participants.push_back(
-      {.node = 0, .name = kNameOfTheBuffers, .constraints = &buffers, .exists_already = true});
-  const Result<Plan> fresh = Negotiate(participants, settings);
-  if (!fresh.ok()) return fresh.failure();
-  const MaybeRejection no = FindDifference(existing, fresh.value());
+  participants.push_back(AsParticipant(buffers));
+  const std::optional<Refusal> no = WhyRefused(participants, existing, settings);
   if (!no) return std::nullopt;
   return Blame(*no, participants);
 }

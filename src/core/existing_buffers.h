@@ -24,6 +24,15 @@ namespace sysmem::core {
 // EXIST: constraints that only the buffers of `plan` satisfy, this number of them included.
 Constraints AsConstraints(const Plan& plan);
 
+// The one who stands for the buffers. `buffers` is what AsConstraints returned, and must be there
+// for as long.
+Participant AsParticipant(const Constraints& buffers);
+
+// LATE-1 to LATE-5, before anybody is blamed.
+// REQUIRES: the last one is AsParticipant for `existing`, the others in the order of LATE-1.
+std::optional<Refusal> WhyRefused(const std::vector<Participant>& participants,
+                                  const Plan& existing, const Settings& settings);
+
 // LATE-1 to LATE-5. Empty: `participants`, old and new ones, can share the buffers of `existing`.
 // Otherwise CONSTRAINTS_INTERSECTION_EMPTY, naming who wants something else; the buffers
 // themselves appear among those named as node 0.

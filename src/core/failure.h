@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -67,6 +68,9 @@ struct ParticipantValue {
   bool operator==(const ParticipantValue&) const = default;
 };
 
+struct Report;      // report.h
+struct ReportText;  // the same
+
 struct Failure {
   Outcome outcome = Outcome::kError;
   Error error = Error::kUnspecified;
@@ -74,7 +78,12 @@ struct Failure {
   std::string field;    // dotted path as in the protocol, "image_format_constraints[2].min_size"
   std::string message;  // one clear sentence for a person
   std::vector<ParticipantValue> participants;
-  bool operator==(const Failure&) const = default;
+  // The longer story, of failed attempts only (else nullptr): as data, and as text by whoever
+  // delivers it.
+  std::shared_ptr<const Report> report = nullptr;
+  std::shared_ptr<const ReportText> report_text = nullptr;
+  // Compares what the reports say.
+  bool operator==(const Failure& other) const;
 };
 
 // Failure with outcome kRefused: a message that breaks a rule of its own (FAIL-5).

@@ -73,18 +73,30 @@ bool GroupChoice::Next() {
   return false;
 }
 
-std::string GroupChoice::Describe() const {
+std::vector<GroupChoice::Pick> GroupChoice::Picks(size_t most, size_t& untold) const {
   const std::vector<bool> in_sight = InSight();
-  std::string text;
-  size_t told = 0;
+  std::vector<Pick> picks;
+  untold = 0;
   for (const Group& group : groups_) {
     if (!in_sight[group.place]) continue;
-    if (!text.empty()) text += ", ";
-    if (++told > kGroupsInText) return text + "...";
-    text += "node " + std::to_string(pruned_[group.place]) + " takes child " +
-            std::to_string(group.chosen) + " of " + std::to_string(group.children);
+    if (picks.size() == most) {
+      ++untold;
+    } else {
+      picks.push_back({pruned_[group.place], group.chosen, group.children});
+    }
   }
-  return text;
+  return picks;
+}
+
+std::string GroupChoice::Describe() const {
+  size_t untold = 0;
+  std::string text;
+  for (const Pick& pick : Picks(kGroupsInText, untold)) {
+    if (!text.empty()) text += ", ";
+    text += "node " + std::to_string(pick.group) + " takes child " + std::to_string(pick.child) +
+            " of " + std::to_string(pick.children);
+  }
+  return untold > 0 ? text + ", ..." : text;
 }
 
 }  // namespace sysmem::core

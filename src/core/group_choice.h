@@ -38,6 +38,15 @@ class GroupChoice {
   // GRP-4: goes on to the next choice. False if there is none; the first one stands again then.
   bool Next();
 
+  // What one group in sight chooses.
+  struct Pick {
+    NodeId group = 0;
+    size_t child = 0;  // which of its children, from 0
+    size_t children = 0;
+  };
+  // The most important ones, at most `most`; `untold` is how many more there are.
+  std::vector<Pick> Picks(size_t most, size_t& untold) const;
+
   // `node 4 takes child 1 of 3, node 9 takes child 0 of 2` for people: groups in sight, the most
   // important ones if there are many. Empty without groups.
   std::string Describe() const;

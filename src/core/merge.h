@@ -28,11 +28,25 @@ SanitisedConstraints NeutralConstraints();
 MaybeRejection Merge(SanitisedConstraints& total, SanitisedConstraints participant,
                      const Limits& limits);
 
+// A format that one merge has ruled out.
+struct DroppedFormat {
+  enum class Because : uint8_t {
+    kNewcomerLacksIt,  // the participant has formats, but none that this one can be combined with
+    kNewcomerAlone,    // only the participant has it, those before do not
+    kCannotBeOne,      // both have it: `why` tells what is in the way
+  };
+  PixelFormatAndModifier format;
+  Because because = Because::kNewcomerLacksIt;
+  Rejection why;
+};
+
 // The part of Merge for image formats. An empty list leaves the other one as it is. A format drops
-// out if the other side does not have it or if the two entries cannot be one.
+// out if the other side does not have it or if the two entries cannot be one; for those who want to
+// tell, `dropped` (may be nullptr) collects which did.
 MaybeRejection MergeImageFormats(std::vector<SanitisedImageFormat>& total,
                                  std::vector<SanitisedImageFormat> participant,
-                                 const Limits& limits);
+                                 const Limits& limits,
+                                 std::vector<DroppedFormat>* dropped = nullptr);
 
 // RMSL: folds required_max_size into required_max_size_list and drops entries that another one
 // covers. Fails if too many are left.

@@ -156,23 +156,46 @@ Rejection TooManyFormats(const Format& wild, const Limits& limits) {
           .format = wild.format};
 }
 
+Rejection NothingInCommon() {
+  return {.rule = "4.5",
+          .fields = {"image_format_constraints"},
+          .message = "the participants have no pixel format and modifier in common"};
+}
+
+using Because = DroppedFormat::Because;
+
+// Collects for those who want to know; does nothing for those who do not.
+struct Dropped {
+  std::vector<DroppedFormat>* list;
+  void Add(const Format& format, Because because) {
+    if (list != nullptr) list->push_back({format.format, because, NothingInCommon()});
+  }
+  void Add(const Format& format, const Rejection& why) {
+    if (list != nullptr) list->push_back({format.format, Because::kCannotBeOne, why});
+  }
+};
+
 // Replaces each entry of `formats` that has a DO_NOT_CARE by one copy per entry of `others` that it
 // can be combined with.
-MaybeRejection FanOut(Formats& formats, const Formats& others, const Limits& limits) {
+MaybeRejection FanOut(Formats& formats, const Formats& others, const Limits& limits,
+                      Because if_none, Dropped dropped) {
   const auto first_wild =
       std::stable_partition(formats.begin(), formats.end(),
                             [](const Format& format) { return IsSpecific(format.format); });
   const Formats wild(std::make_move_iterator(first_wild), std::make_move_iterator(formats.end()));
   formats.erase(first_wild, formats.end());
   for (const Format& one : wild) {
+    bool gone = true;
     for (const Format& other : others) {
       const auto pair = CombinePairs(one.format, other.format);
       if (!pair) continue;
       std::optional<Format> copy = CopyFor(*pair, one);
+      gone = gone && !copy;
       if (!copy) continue;
       if (formats.size() >= limits.image_formats_in_merge) return TooManyFormats(one, limits);
       formats.push_back(*std::move(copy));
     }
+    if (gone) dropped.Add(one, if_none);
   }
   return std::nullopt;
 }
@@ -183,6 +206,10 @@ class Finder {
   explicit Finder(const Formats& formats) {
     for (const Format& format : formats) by_pair_.emplace(Key(format.format), &format);
   }
+  // Of those that were found before none is among them.
+  using ByPair = std::multimap<std::pair<uint32_t, uint64_t>, const Format*>;
+  const ByPair& left() const { return by_pair_; }
+
   // nullptr: none is left.
   const Format* Take(const PixelFormatAndModifier& pair) {
     const auto found = by_pair_.lower_bound(Key(pair));
@@ -197,25 +224,23 @@ class Finder {
     return {pair.pixel_format, pair.modifier};
   }
 
-  std::multimap<std::pair<uint32_t, uint64_t>, const Format*> by_pair_;
+  ByPair by_pair_;
 };
-
-Rejection NothingInCommon() {
-  return {.rule = "4.5",
-          .fields = {"image_format_constraints"},
-          .message = "the participants have no pixel format and modifier in common"};
-}
 
 }  // namespace
 
-MaybeRejection MergeImageFormats(Formats& total, Formats participant, const Limits& limits) {
+MaybeRejection MergeImageFormats(Formats& total, Formats participant, const Limits& limits,
+                                 std::vector<DroppedFormat>* list) {
+  Dropped dropped{list};
   if (participant.empty()) return std::nullopt;
   if (total.empty()) {
     total = std::move(participant);
     return std::nullopt;
   }
-  if (MaybeRejection no = FanOut(total, participant, limits)) return no;
-  if (MaybeRejection no = FanOut(participant, total, limits)) return no;
+  if (MaybeRejection no = FanOut(total, participant, limits, Because::kNewcomerLacksIt, dropped))
+    return no;
+  if (MaybeRejection no = FanOut(participant, total, limits, Because::kNewcomerAlone, dropped))
+    return no;
 
   // If no format is left, one that both sides had tells more than those that only one of them had.
   Rejection why_none = NothingInCommon();
@@ -223,13 +248,18 @@ MaybeRejection MergeImageFormats(Formats& total, Formats participant, const Limi
   Formats merged;
   for (Format& format : total) {
     const Format* other = theirs.Take(format.format);
-    if (other == nullptr) continue;
+    if (other == nullptr) {
+      dropped.Add(format, Because::kNewcomerLacksIt);
+      continue;
+    }
     if (MaybeRejection no = MergeEntries(format, *other, limits)) {
+      dropped.Add(format, *no);
       why_none = *std::move(no);
       continue;
     }
     merged.push_back(std::move(format));
   }
+  for (const auto& [pair, format] : theirs.left()) dropped.Add(*format, Because::kNewcomerAlone);
   if (merged.empty()) return why_none;
   total = std::move(merged);
   return std::nullopt;

@@ -44,6 +44,7 @@ struct Node {
   bool connected = true;  // a client holds it; false = orphan
   bool released = false;  // Release was received
   bool allocated = false;
+  bool founder = false;  // took part in the initial allocation
   FailureMode failure_mode = FailureMode::kPropagate;
   uint32_t rights_mask = UINT32_MAX;  // all masks from the root to here, combined
   DebugInfo debug;

@@ -13,6 +13,11 @@ namespace {
 
 std::string MemoryPath(const char* field) { return std::string(kMemoryPath) + field; }
 
+Rejection At(Stage stage, Rejection no) {
+  no.stage = stage;
+  return no;
+}
+
 std::string HeapName(const Heap& heap) { return heap.type + " " + std::to_string(heap.id); }
 
 bool Permits(const SanitisedMemory& memory, const Heap& heap) {
@@ -120,6 +125,24 @@ ImageFormatConstraints AsResult(const SanitisedImageFormat& format) {
   return AsResult(format, info != nullptr && info->has_alpha_channel);
 }
 
+// What made the count: min_buffer_count, or the summands that are there.
+std::vector<std::string> CountPaths(const SanitisedConstraints& agreed, uint64_t count) {
+  const uint64_t sum = agreed.min_buffer_count_for_camping +
+                       agreed.min_buffer_count_for_dedicated_slack +
+                       agreed.min_buffer_count_for_shared_slack;
+  if (count > sum) return {"min_buffer_count"};
+  std::vector<std::string> paths;
+  if (agreed.min_buffer_count_for_camping > 0) paths.push_back("min_buffer_count_for_camping");
+  if (agreed.min_buffer_count_for_dedicated_slack > 0) {
+    paths.push_back("min_buffer_count_for_dedicated_slack");
+  }
+  if (agreed.min_buffer_count_for_shared_slack > 0) {
+    paths.push_back("min_buffer_count_for_shared_slack");
+  }
+  if (paths.empty()) paths.push_back("min_buffer_count");
+  return paths;
+}
+
 std::string CountText(const SanitisedConstraints& agreed, uint64_t count) {
   return std::to_string(count) + " buffers are needed (camping " +
          std::to_string(agreed.min_buffer_count_for_camping) + ", dedicated slack " +
@@ -133,15 +156,22 @@ std::string CountText(const SanitisedConstraints& agreed, uint64_t count) {
 OrRejection<HeapProperties> ChooseHeap(const SanitisedMemory& memory, const Settings& settings) {
   if (memory.secure_required) return ChooseSecureHeap(memory, settings);
   if (Permits(memory, {kHeapSystemRam, 0})) return ChooseSystemRam(memory, settings);
+  bool any_is_there = false;
   for (const Heap& permitted : memory.permitted_heaps) {
     const HeapProperties* heap = FindHeap(permitted, settings);
     if (heap != nullptr && SharesDomain(memory, *heap)) return *heap;
+    any_is_there |= heap != nullptr;
+  }
+  if (!any_is_there) {
+    return Rejection{.rule = "HEAP-3",
+                     .fields = {MemoryPath("permitted_heaps")},
+                     .message = "this machine has none of the permitted heaps"};
   }
   std::vector<std::string> fields = DomainPaths();
   fields.insert(fields.begin(), MemoryPath("permitted_heaps"));
   return Rejection{.rule = "HEAP-3",
                    .fields = std::move(fields),
-                   .message = "no permitted heap is there and serves a supported coherency domain"};
+                   .message = "no permitted heap serves a supported coherency domain"};
 }
 
 OrRejection<CoherencyDomain> ChooseCoherencyDomain(const SanitisedConstraints& agreed,
@@ -181,10 +211,8 @@ OrRejection<uint32_t> CountBuffers(const SanitisedConstraints& agreed, const Lim
   if (count > 0 && count <= agreed.max_buffer_count && count <= limits.buffers_per_collection) {
     return static_cast<uint32_t>(count);
   }
-  Rejection no{.rule = "4.8",
-               .fields = {"min_buffer_count_for_camping", "min_buffer_count_for_dedicated_slack",
-                          "min_buffer_count_for_shared_slack", "min_buffer_count"},
-               .message = CountText(agreed, count)};
+  Rejection no{
+      .rule = "4.8", .fields = CountPaths(agreed, count), .message = CountText(agreed, count)};
   if (count > agreed.max_buffer_count) {
     no.fields.push_back("max_buffer_count");
     no.message += ", more than max_buffer_count " + std::to_string(agreed.max_buffer_count);
@@ -196,27 +224,28 @@ OrRejection<uint32_t> CountBuffers(const SanitisedConstraints& agreed, const Lim
     return no;
   }
   no.message = "no participant asks for a buffer";
+  no.by_absence = true;
   return no;
 }
 
 OrRejection<Plan> PlanBuffers(const SanitisedConstraints& agreed, const Settings& settings) {
   const OrRejection<HeapProperties> heap = ChooseHeap(agreed.memory, settings);
-  if (!heap.ok()) return heap.failure();
+  if (!heap.ok()) return At(Stage::kHeap, heap.failure());
   const OrRejection<CoherencyDomain> domain = ChooseCoherencyDomain(agreed, heap.value());
-  if (!domain.ok()) return domain.failure();
+  if (!domain.ok()) return At(Stage::kDomain, domain.failure());
 
   std::optional<SanitisedImageFormat> format;
   if (!agreed.image_formats.empty()) {
     OrRejection<SanitisedImageFormat> chosen = ChooseImageFormat(agreed, settings);
-    if (!chosen.ok()) return std::move(chosen).failure();
+    if (!chosen.ok()) return At(Stage::kFormat, std::move(chosen).failure());
     format = std::move(chosen).value();
   }
 
   const OrRejection<uint32_t> count = CountBuffers(agreed, settings.limits);
-  if (!count.ok()) return count.failure();
+  if (!count.ok()) return At(Stage::kCount, count.failure());
   const OrRejection<BufferSizes> sizes =
       SizeBuffers(agreed.memory, format ? &*format : nullptr, count.value(), settings.limits);
-  if (!sizes.ok()) return sizes.failure();
+  if (!sizes.ok()) return At(Stage::kBufferSize, sizes.failure());
 
   Plan plan;
   plan.buffer_count = count.value();

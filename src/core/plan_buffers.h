@@ -33,9 +33,18 @@ OrRejection<SanitisedImageFormat> ChooseImageFormat(const SanitisedConstraints& 
 // 4.8.
 OrRejection<uint32_t> CountBuffers(const SanitisedConstraints& agreed, const Limits& limits);
 
+// The largest image that a buffer must hold.
+struct SizedImage {
+  SizeU required;  // an entry of required_max_size_list; 0x0 if there is none
+  SizeU size;      // the smallest permitted one that holds it
+  uint32_t bytes_per_row = 0;
+  uint64_t bytes = 0;
+};
+
 struct BufferSizes {
   uint64_t size_bytes = 0;    // what participants may rely on
   uint64_t raw_vmo_size = 0;  // with padding, in whole pages
+  SizedImage image;           // of buffers with images
 };
 
 // 4.9, 4.10. `format` is nullptr for buffers without images. `count` >= 1.

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,24 @@
 #include "core/failure.h"
 
 namespace sysmem::core {
+
+// Where the negotiation stands, in order.
+enum class Stage : uint8_t {
+  kSize,       // does anybody ask for a size
+  kSanitise,   // what one participant asks for, by itself
+  kMerge,      // putting participants together
+  kAggregate,  // what all ask for together, by itself
+  kHeap,
+  kDomain,
+  kFormat,
+  kCount,
+  kBufferSize,
+  kLate,      // comparing with buffers that exist
+  kAllocate,  // the heap's part
+};
+
+// What is being done there: "merging what the participants ask for".
+const char* StageName(Stage stage);
 
 struct Rejection {
   std::string rule;  // "M14"
@@ -31,6 +50,10 @@ struct Rejection {
   std::optional<PixelFormatAndModifier> format = std::nullopt;
   // Position in image_format_constraints as sent, when one participant's entry is wrong by itself.
   std::optional<size_t> entry = std::nullopt;
+  // Nobody said what somebody must say: there is no conflict between any participants, and nobody
+  // has to go.
+  bool by_absence = false;
+  Stage stage = Stage::kSanitise;
 };
 
 // Empty: all is well.

@@ -216,7 +216,10 @@ MaybeRejection SanitiseSentFormats(const std::vector<ImageFormatConstraints>& se
 // U5.
 MaybeRejection CheckSomebodyUses(const BufferUsage& usage) {
   if (HasAnyUsage(usage) || (usage.none & kNoneUsagePermitAllocation) != 0) return std::nullopt;
-  return Rejection{"U5", {"usage"}, "no participant uses the buffers"};
+  return Rejection{.rule = "U5",
+                   .fields = {"usage"},
+                   .message = "no participant uses the buffers",
+                   .by_absence = true};
 }
 
 // I35 and the block width once more (ACC-H2).
@@ -248,23 +251,25 @@ MaybeRejection DropIndefinite(std::vector<SanitisedImageFormat>& formats) {
   const PixelFormatAndModifier first = formats.front().format;
   std::erase_if(formats, [](const auto& format) { return !IsSpecific(format.format); });
   if (formats.empty()) {
-    return Rejection{"C13",
-                     {"image_format_constraints"},
-                     "no participant says which pixel format or modifier, all that is left is " +
-                         PairName(first),
-                     {},
-                     first};
+    return Rejection{
+        .rule = "C13",
+        .fields = {"image_format_constraints"},
+        .message = "no participant says which pixel format or modifier, all that is left is " +
+                   PairName(first),
+        .format = first,
+        .by_absence = true};
   }
   const PixelFormatAndModifier colorless = formats.front().format;
   std::erase_if(formats, [](const auto& format) {
     return format.color_spaces.front() == color_space::kDoNotCare;
   });
   if (formats.empty()) {
-    return Rejection{"C14",
-                     {std::string(kImagePath) + "color_spaces"},
-                     "no participant says which colour space, for " + PairName(colorless),
-                     {},
-                     colorless};
+    return Rejection{
+        .rule = "C14",
+        .fields = {std::string(kImagePath) + "color_spaces"},
+        .message = "no participant says which colour space, for " + PairName(colorless),
+        .format = colorless,
+        .by_absence = true};
   }
   return std::nullopt;
 }

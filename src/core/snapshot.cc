@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "core/collection_state.h"
+#include "core/explain.h"
 
 namespace sysmem::core {
 
@@ -57,24 +58,53 @@ NodeSnapshot Collection::State::TakeNodeSnapshot(const Node& node) const {
           .pending_waits = static_cast<uint32_t>(node.waits.size())};
 }
 
+std::vector<NodeSnapshot> Collection::State::TakeNodeSnapshots() const {
+  if (tree_.empty()) return {};
+  std::vector<NodeSnapshot> nodes;
+  const std::vector<NodeId> first = PrunedSubtree(tree_, tree_.root());
+  const std::unordered_set<NodeId> come_first(first.begin(), first.end());
+  for (NodeId id : tree_.BreadthFirst(tree_.root())) {
+    nodes.push_back(TakeNodeSnapshot(tree_.Get(id)));
+    nodes.back().comes_later = come_first.count(id) == 0;
+  }
+  return nodes;
+}
+
 Snapshot Collection::State::TakeSnapshot() const {
   Snapshot snapshot;
   snapshot.id = id_;
   snapshot.name = name_ ? name_->text : "";
   snapshot.state = StateNow();
-  if (!tree_.empty()) {
-    const std::vector<NodeId> first = PrunedSubtree(tree_, tree_.root());
-    const std::unordered_set<NodeId> come_first(first.begin(), first.end());
-    for (NodeId id : tree_.BreadthFirst(tree_.root())) {
-      snapshot.nodes.push_back(TakeNodeSnapshot(tree_.Get(id)));
-      snapshot.nodes.back().comes_later = come_first.count(id) == 0;
-    }
-  }
+  snapshot.nodes = TakeNodeSnapshots();
+  snapshot.nodes_at_failure = nodes_at_failure_;
   snapshot.plan = result_;
   if (under_way_) snapshot.plan = under_way_->agreement.plan;
   snapshot.failure = failure_;
   snapshot.verbose = verbose_;
   return snapshot;
+}
+
+Report Collection::State::Explain() const {
+  if (failure_ && !result_) return failure_->report ? *failure_->report : Report{};
+  const std::vector<NodeId>* visible = result_ ? &founders_ : nullptr;
+  if (under_way_) visible = &under_way_->agreement.visible;
+  if (visible == nullptr) return {};
+  std::vector<Participant> participants;
+  for (NodeId id : *visible) {
+    const Node* node = tree_.Find(id);
+    const auto gone = departed_.find(id);
+    if (node != nullptr && node->constraints_set) {
+      participants.push_back(
+          {id, node->debug.name, node->constraints ? &*node->constraints : nullptr});
+    } else if (gone != departed_.end()) {
+      const auto& constraints = gone->second.constraints;
+      participants.push_back({id, gone->second.name, constraints ? &*constraints : nullptr});
+    }
+  }
+  Report report =
+      ExplainPlan(participants, result_ ? *result_ : under_way_->agreement.plan, *settings_);
+  report.refused = under_way_ ? under_way_->refused : refused_;
+  return report;
 }
 
 }  // namespace sysmem::core

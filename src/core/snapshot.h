@@ -49,6 +49,8 @@ struct Snapshot {
   std::string name;
   CollectionState state = CollectionState::kWaiting;
   std::vector<NodeSnapshot> nodes;  // breadth-first from the root
+  // Of a collection that failed before it had buffers: its nodes as they stood then.
+  std::vector<NodeSnapshot> nodes_at_failure;
   std::optional<Plan> plan;         // once decided
   std::optional<Failure> failure;   // why it failed
   bool verbose = false;
