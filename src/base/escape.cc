@@ -113,6 +113,17 @@ std::string Escape(std::string_view text) {
 
 std::string Quote(std::string_view text) { return absl::StrCat("\"", Escape(text), "\""); }
 
+std::string EscapeSentence(std::string_view text) {
+  std::string sentence;
+  while (true) {
+    const size_t quote = text.find_first_of("\"'");
+    sentence += Escape(text.substr(0, quote));
+    if (quote == std::string_view::npos) return sentence;
+    sentence += text[quote];
+    text.remove_prefix(quote + 1);
+  }
+}
+
 std::string_view CutToBytes(std::string_view text, size_t max_bytes) {
   if (text.size() <= max_bytes) return text;
   size_t kept = 0;

@@ -21,6 +21,9 @@ std::string Escape(std::string_view text);
 // Escape(text) between double quotes.
 std::string Quote(std::string_view text);
 
+// As Escape, but quotation marks stay as they are: for a sentence that has some of its own.
+std::string EscapeSentence(std::string_view text);
+
 // The longest beginning of `text` that is at most `max_bytes` long and does not cut a UTF-8
 // character in two. Bytes that are no UTF-8 count as characters of their own.
 std::string_view CutToBytes(std::string_view text, size_t max_bytes);

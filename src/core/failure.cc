@@ -3,24 +3,12 @@
 
 #include <tuple>
 
-#include "core/report.h"
-
 namespace sysmem::core {
-namespace {
-
-template <typename T>
-bool SameValue(const std::shared_ptr<const T>& a, const std::shared_ptr<const T>& b) {
-  return a == b || (a != nullptr && b != nullptr && *a == *b);
-}
-
-}  // namespace
-
 bool Failure::operator==(const Failure& other) const {
-  const auto simple = [](const Failure& f) {
+  const auto all = [](const Failure& f) {
     return std::tie(f.outcome, f.error, f.rule, f.field, f.message, f.participants);
   };
-  return simple(*this) == simple(other) && SameValue(report, other.report) &&
-         SameValue(report_text, other.report_text);
+  return all(*this) == all(other);
 }
 
 const char* ErrorName(Error error) {

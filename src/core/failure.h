@@ -82,7 +82,7 @@ struct Failure {
   // delivers it.
   std::shared_ptr<const Report> report = nullptr;
   std::shared_ptr<const ReportText> report_text = nullptr;
-  // Compares what the reports say.
+  // Reports are left out: they follow from what happened, as the message does.
   bool operator==(const Failure& other) const;
 };
 

@@ -51,8 +51,8 @@ struct Snapshot {
   std::vector<NodeSnapshot> nodes;  // breadth-first from the root
   // Of a collection that failed before it had buffers: its nodes as they stood then.
   std::vector<NodeSnapshot> nodes_at_failure;
-  std::optional<Plan> plan;         // once decided
-  std::optional<Failure> failure;   // why it failed
+  std::optional<Plan> plan;        // once decided
+  std::optional<Failure> failure;  // why it failed
   bool verbose = false;
   bool operator==(const Snapshot&) const = default;
 };

@@ -87,7 +87,8 @@ template <Is<core::ParticipantValue> T, typename F> void EachField(T& v, F&& f) 
   f({"node", "name", "value", "holder"}, node, name, value, holder);
 }
 template <Is<core::Failure> T, typename F> void EachField(T& v, F&& f) {
-  auto& [outcome, error, rule, field, message, participants] = v;
+  // The report follows from the events.
+  auto& [outcome, error, rule, field, message, participants, report, report_text] = v;
   f({"outcome", "error", "rule", "field", "message", "participants"},
     outcome, error, rule, field, message, participants);
 }

@@ -5,11 +5,18 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/escape.h"
+#include "core/report.h"
 #include "recording/recording.h"
 #include "server/recorder.h"
 
 namespace sysmem::server {
 namespace {
+
+// What the reports of one failure may take, to all who wait for it; and what each one gets at
+// least, in bytes.
+constexpr size_t kReportBytesInAll = 4 << 20;
+constexpr size_t kReportBytesAtLeast = 1 << 10;
 
 template <typename T>
 concept Answered = requires(T event) {
@@ -82,9 +89,9 @@ void CollectionHost::PostAskKind(core::NodeId node,
   mailbox_.Post(AskKindItem{node, std::move(done)});
 }
 
-void CollectionHost::PostInspect(std::function<void(CollectionDetail)> done) {
+void CollectionHost::PostInspect(Explain explain, std::function<void(CollectionDetail)> done) {
   auto self = shared_from_this();
-  mailbox_.Post(InspectItem{std::move(done)});
+  mailbox_.Post(InspectItem{explain, std::move(done)});
 }
 
 std::optional<Mailbox<CollectionHost::Item>::After> CollectionHost::Take(Item item) {
@@ -104,7 +111,9 @@ bool CollectionHost::IsDear(const Item& item) const {
   if (const auto* const event = std::get_if<EventItem>(&item)) {
     return core_.CostOf(event->event) > budget;
   }
-  return std::holds_alternative<AllocatedItem>(item) &&
+  const auto* const inspect = std::get_if<InspectItem>(&item);
+  const bool explains = inspect != nullptr && inspect->explain == Explain::kYes;
+  return (explains || std::holds_alternative<AllocatedItem>(item)) &&
          core_.CostOf(core::event::AllocationFinished{}) > budget;
 }
 
@@ -195,7 +204,7 @@ void CollectionHost::Handle(CancelItem item) {
 
 void CollectionHost::Handle(AskKindItem item) { item.done(core_.KindOf(item.node)); }
 
-void CollectionHost::Handle(InspectItem item) { item.done(Describe()); }
+void CollectionHost::Handle(InspectItem item) { item.done(Describe(item.explain)); }
 
 void CollectionHost::Run(const core::Event& event) {
   const auto handle = [this](const core::Event& next) {
@@ -226,6 +235,7 @@ void CollectionHost::Apply(core::effect::Answer answer) {
   Touch(pending.slot.call->outbox());
   if (auto* failure = std::get_if<core::Failure>(&answer.result)) {
     NameHolders(*failure, pending.slot.call->outbox()->peer());
+    if (failure->report) failure->report_text = TextFor(failure->report);
     pending.slot.Resolve(OperationResult(std::move(*failure)));
   } else if (auto* grant = std::get_if<core::Grant>(&answer.result)) {
     pending.slot.Resolve(BuffersToPush{std::move(*grant), buffers_});
@@ -267,6 +277,17 @@ void CollectionHost::Apply(core::effect::NodeClosed closed) {
   TellClosed(closed.node, closed.why);
   references_.Forget(closed.node);
   trackings_.erase(closed.node);  // the signal of TRK-1
+}
+
+// Thousands may wait for the same collection, so they share the room that its report takes.
+std::shared_ptr<const core::ReportText> CollectionHost::TextFor(
+    const std::shared_ptr<const core::Report>& report) {
+  if (report == told_) return told_text_;
+  const size_t share = kReportBytesInAll / (pending_.size() + 1);
+  told_ = report;
+  told_text_ = std::make_shared<core::ReportText>(core::TextOf(
+      *report, base::Escape, std::clamp(share, kReportBytesAtLeast, core::kReportBytes)));
+  return told_text_;
 }
 
 void CollectionHost::Apply(core::effect::Allocate allocate) {
@@ -324,6 +345,8 @@ void CollectionHost::Apply(core::effect::Log log) { engine_.Log(log.level, creat
 void CollectionHost::Apply(core::effect::Finished) {
   finished_ = true;
   engine_.loop.CancelTimer(std::exchange(timer_, 0));
+  if (core_.HasFailedEarly())
+    engine_.failed_collections.Keep(Describe(Explain::kYes), EventLoop::NowNs());
   engine_.ForgetCollection(id_);
 }
 
@@ -331,6 +354,7 @@ void CollectionHost::TellClosed(core::NodeId node, const std::string& why) {
   auto found = holders_.extract(node);
   if (found.empty()) return;
   const Holder& holder = found.mapped();
+  if (core_.HasFailedEarly()) last_holders_.push_back(InfoOf(node, holder));
   if (holder.cookie != 0) {
     engine_.exports->Drop(holder.cookie);
   } else {
@@ -345,20 +369,30 @@ void CollectionHost::Touch(const std::shared_ptr<Outbox>& outbox) {
   }
 }
 
-CollectionDetail CollectionHost::Describe() const {
+HolderInfo CollectionHost::InfoOf(core::NodeId node, const Holder& holder) const {
+  HolderInfo info;
+  info.node = node;
+  info.exported = holder.cookie != 0;
+  info.exported_koid = holder.cookie;
+  info.session_id = holder.outbox->session_id();
+  info.handle = holder.handle;
+  info.peer = holder.outbox->peer();
+  return info;
+}
+
+CollectionDetail CollectionHost::Describe(Explain explain) const {
   CollectionDetail detail;
   detail.snapshot = core_.TakeSnapshot();
-  if (buffers_) detail.buffers = buffers_->Describe();
-  for (const auto& [node, holder] : holders_) {
-    HolderInfo info;
-    info.node = node;
-    info.exported = holder.cookie != 0;
-    info.exported_koid = holder.cookie;
-    info.session_id = holder.outbox->session_id();
-    info.handle = holder.handle;
-    info.peer = holder.outbox->peer();
-    detail.holders.push_back(std::move(info));
+  if (detail.snapshot.nodes.empty()) {
+    detail.snapshot.nodes = std::exchange(detail.snapshot.nodes_at_failure, {});
   }
+  if (explain == Explain::kYes) {
+    detail.explanation =
+        std::make_shared<core::ReportText>(core::TextOf(core_.Explain(), base::Escape));
+  }
+  if (buffers_) detail.buffers = buffers_->Describe();
+  detail.holders = last_holders_;
+  for (const auto& [node, holder] : holders_) detail.holders.push_back(InfoOf(node, holder));
   std::sort(detail.holders.begin(), detail.holders.end(),
             [](const HolderInfo& a, const HolderInfo& b) { return a.node < b.node; });
   CollectionSummary& summary = detail.summary;

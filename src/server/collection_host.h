@@ -81,8 +81,10 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   // `done` is called in the collection's turn with the kind of this node, if a client holds it.
   void PostAskKind(core::NodeId node, std::function<void(std::optional<core::NodeKind>)> done);
 
-  // `done` is called in the collection's turn with everything there is to see.
-  void PostInspect(std::function<void(CollectionDetail)> done);
+  // `done` is called in the collection's turn with everything there is to see. An explanation takes
+  // as long as negotiating once more.
+  enum class Explain : bool { kNo, kYes };
+  void PostInspect(Explain explain, std::function<void(CollectionDetail)> done);
 
   uint64_t id() const { return id_; }
   const PeerInfo& creator() const { return creator_; }
@@ -124,6 +126,7 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
     std::function<void(std::optional<core::NodeKind>)> done;
   };
   struct InspectItem {
+    Explain explain = Explain::kNo;
     std::function<void(CollectionDetail)> done;
   };
   using Item = std::variant<EventItem, MoveItem, AlternateItem, TrackingItem, AllocatedItem,
@@ -157,9 +160,12 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void Apply(core::effect::Finished);
   PendingResult CopyOf(core::Reference reference, const PeerInfo& receiver);
   void NameHolders(core::Failure& failure, const PeerInfo& receiver) const;
+  std::shared_ptr<const core::ReportText> TextFor(
+      const std::shared_ptr<const core::Report>& report);
   void TellClosed(core::NodeId node, const std::string& why);
   void Touch(const std::shared_ptr<Outbox>& outbox);
-  CollectionDetail Describe() const;
+  HolderInfo InfoOf(core::NodeId node, const Holder& holder) const;
+  CollectionDetail Describe(Explain explain) const;
 
   Engine::Internals& engine_;
   const uint64_t id_;
@@ -179,6 +185,10 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   EventLoop::TimerId timer_ = 0;
   bool finished_ = false;
   std::vector<std::shared_ptr<Outbox>> touched_;
+  // The last report that was told, and its text: all who wait are told the same one.
+  std::shared_ptr<const core::Report> told_;
+  std::shared_ptr<const core::ReportText> told_text_;
+  std::vector<HolderInfo> last_holders_;  // of a collection that has failed
 };
 
 }  // namespace sysmem::server

@@ -7,11 +7,13 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/heap_properties.h"
+#include "core/report.h"
 #include "core/snapshot.h"
 
 namespace sysmem::server {
@@ -46,6 +48,7 @@ struct PeerInfo {
   gid_t gid = 0;
   std::string command;
   std::string library;  // Hello.library, as claimed
+  bool known = true;    // false: the one who asks may not know who it is; nothing else is set then
 };
 
 struct StatusInfo {
@@ -102,6 +105,8 @@ struct CollectionDetail {
   core::Snapshot snapshot;
   std::vector<HolderInfo> holders;
   std::vector<BufferInfo> buffers;
+  // Why the plan is as it is, or why there is none. Set where it was asked for.
+  std::shared_ptr<const core::ReportText> explanation;
 };
 
 struct SessionInfo {

@@ -21,6 +21,7 @@
 #include "server/engine.h"
 #include "server/event_loop.h"
 #include "server/export_table.h"
+#include "server/failed_collections.h"
 #include "server/held_descriptors.h"
 #include "server/unread_budget.h"
 #include "server/worker.h"
@@ -41,6 +42,9 @@ class Engine::Internals {
   void ForgetCollection(uint64_t id);
   std::shared_ptr<CollectionHost> FindCollection(uint64_t id) const;
   std::vector<std::shared_ptr<CollectionHost>> Collections() const;
+  // The inspector shows collections that failed for a while: the latest ones, as far as they are
+  // not large (failed_collections.h).
+  FailedCollections failed_collections;
 
   std::shared_ptr<heaps::Heap> FindHeap(const core::Heap& heap) const;
   void Log(core::effect::Log::Level level, const PeerInfo& peer, const std::string& text) const;

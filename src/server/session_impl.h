@@ -149,6 +149,9 @@ class Session::Impl {
   // As GatherAll, only what this session may see.
   void GatherDetails(std::function<void(std::vector<CollectionDetail>)> done) const;
   bool MaySee(const CollectionDetail& detail) const;
+  // What this session may know of a peer: all of its own user's, nothing of others.
+  PeerInfo Shown(const PeerInfo& peer_info) const;
+  CollectionDetail Shown(CollectionDetail detail) const;
 
   Session& session_;
   Engine::Internals& engine_;

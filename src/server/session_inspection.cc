@@ -44,7 +44,8 @@ void Session::Impl::GatherAll(std::function<void(std::vector<CollectionDetail>)>
   gathering->missing = hosts.size();
   gathering->done = std::move(done);
   for (const auto& host : hosts) {
-    host->PostInspect([gathering](CollectionDetail detail) { gathering->Add(std::move(detail)); });
+    host->PostInspect(CollectionHost::Explain::kNo,
+                      [gathering](CollectionDetail detail) { gathering->Add(std::move(detail)); });
   }
 }
 
@@ -80,6 +81,23 @@ bool Session::Impl::MaySee(const CollectionDetail& detail) const {
   if (engine_.MaySeeAll(peer) || detail.summary.creator.uid == peer.uid) return true;
   return std::any_of(detail.holders.begin(), detail.holders.end(),
                      [&](const HolderInfo& holder) { return holder.peer.uid == peer.uid; });
+}
+
+PeerInfo Session::Impl::Shown(const PeerInfo& peer_info) const {
+  if (engine_.MaySeeAll(peer) || peer_info.uid == peer.uid) return peer_info;
+  return PeerInfo{.known = false};
+}
+
+CollectionDetail Session::Impl::Shown(CollectionDetail detail) const {
+  detail.summary.creator = Shown(detail.summary.creator);
+  for (HolderInfo& holder : detail.holders) {
+    holder.peer = Shown(holder.peer);
+    if (holder.peer.known) continue;
+    holder.session_id = 0;
+    holder.handle = 0;
+    holder.exported_koid = 0;
+  }
+  return detail;
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::Ping&) {
@@ -123,8 +141,13 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectStatus&) {
 void Session::Impl::Do(const CallSlot& slot, op::InspectCollections&) {
   GatherDetails(
       [this, self = session_.shared_from_this(), slot](std::vector<CollectionDetail> details) {
+        for (CollectionDetail& failed : engine_.failed_collections.All(EventLoop::NowNs())) {
+          if (MaySee(failed)) details.push_back(std::move(failed));
+        }
         std::vector<CollectionSummary> summaries;
-        for (CollectionDetail& detail : details) summaries.push_back(std::move(detail.summary));
+        for (CollectionDetail& detail : details) {
+          summaries.push_back(Shown(std::move(detail)).summary);
+        }
         slot.Resolve(OperationResult(std::move(summaries)));
         outbox_->Flush();
       });
@@ -137,14 +160,20 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectCollection& what) {
   none.error = core::Error::kNotFound;
   none.field = "buffer_collection_id";
   none.message = absl::StrCat("no collection ", what.buffer_collection_id.value_or(0));
-  if (!host) return slot.Resolve(OperationResult(std::move(none)));
-  host->PostInspect([this, self = session_.shared_from_this(), slot,
-                     none = std::move(none)](CollectionDetail detail) {
-    if (MaySee(detail)) {
-      slot.Resolve(OperationResult(std::move(detail)));
+  const auto show = [this, self = session_.shared_from_this(), slot,
+                     none = std::move(none)](std::optional<CollectionDetail> detail) {
+    if (detail && MaySee(*detail)) {
+      slot.Resolve(OperationResult(Shown(*std::move(detail))));
     } else {
       slot.Resolve(OperationResult(none));
     }
+  };
+  if (!host) {
+    return show(
+        engine_.failed_collections.Find(what.buffer_collection_id.value_or(0), EventLoop::NowNs()));
+  }
+  host->PostInspect(CollectionHost::Explain::kYes, [show, this](CollectionDetail detail) {
+    show(std::move(detail));
     outbox_->Flush();
   });
 }

@@ -60,5 +60,10 @@ TEST(CutToBytes, NeverCutsACharacterInTwo) {
   EXPECT_EQ(CutToBytes("\xff\xff\xff", 2), "\xff\xff");
 }
 
+TEST(Escape, LeavesTheQuotationMarksOfASentence) {
+  EXPECT_EQ(EscapeSentence("\"it's\"\n\\ \"\x1b\""), "\"it's\"\\n\\\\ \"\\x1b\"");
+  EXPECT_EQ(EscapeSentence(""), "");
+}
+
 }  // namespace
 }  // namespace sysmem::base

@@ -12,17 +12,7 @@ namespace sysmem::ctl {
 
 std::string Safe(const std::string& text) { return base::Escape(text); }
 
-std::string SafeLine(const std::string& text) {
-  std::string line;
-  size_t begin = 0;
-  while (true) {
-    const size_t quote = text.find_first_of("\"'", begin);
-    line += base::Escape(std::string_view(text).substr(begin, quote - begin));
-    if (quote == std::string::npos) return line;
-    line += text[quote];
-    begin = quote + 1;
-  }
-}
+std::string SafeLine(const std::string& text) { return base::EscapeSentence(text); }
 
 std::string Bytes(uint64_t bytes) {
   if (bytes < 1024) return std::to_string(bytes) + " B";

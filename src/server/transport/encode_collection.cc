@@ -69,6 +69,7 @@ void EncodeNode(const core::NodeSnapshot& from, sysmem2::NodeInfo* to) {
 }
 
 void EncodeHolder(const HolderInfo& from, sysmem2::NodeInfo* to) {
+  if (!from.peer.known) return;
   Encode(from.peer, to->mutable_holder());
   if (from.exported) {
     to->set_exported_cookie(from.exported_koid);
@@ -95,16 +96,22 @@ std::string WhatIsMissing(const core::NodeSnapshot& node) {
   return text;
 }
 
-// The failure with the values of everybody concerned, a line each.
-std::string Explain(const core::Failure& failure) {
-  std::string text = failure.message;
-  if (!failure.rule.empty()) text += "\nrule " + failure.rule;
-  if (!failure.field.empty()) text += "\nfield " + failure.field;
-  for (const core::ParticipantValue& participant : failure.participants) {
-    text += "\nnode " + std::to_string(participant.node) + " " + base::Quote(participant.name) +
-            ": " + participant.value;
+// One clear sentence, then the longer story.
+std::string Explanation(const CollectionDetail& from) {
+  const core::Snapshot& snapshot = from.snapshot;
+  std::string text;
+  if (snapshot.failure) {
+    text = base::EscapeSentence(snapshot.failure->message);
+  } else if (snapshot.plan) {
+    text = core::Describe(*snapshot.plan);
   }
-  return ValidUtf8(text);
+  if (from.explanation == nullptr || from.explanation->text.empty()) return text;
+  text += "\n" + from.explanation->text;
+  if (from.explanation->sentences_left_out > 0) {
+    text += "\n" + std::to_string(from.explanation->sentences_left_out) +
+            " more sentences are left out.";
+  }
+  return text;
 }
 
 void EncodeBuffer(const BufferInfo& from, const std::string& collection, sysmem2::BufferInfo* to) {
@@ -143,7 +150,7 @@ void Encode(const CollectionSummary& from, sysmem2::CollectionSummary* to) {
   to->set_connected_nodes(from.connected);
   to->set_buffers(from.buffers);
   to->set_bytes(from.total_bytes);
-  Encode(from.creator, to->mutable_creator());
+  if (from.creator.known) Encode(from.creator, to->mutable_creator());
   to->set_age_ns(from.age_ns);
 }
 
@@ -154,14 +161,15 @@ void Encode(const CollectionDetail& from, sysmem2::CollectionDetail* to) {
   if (snapshot.plan) {
     Encode(snapshot.plan->settings, to->mutable_settings());
     to->set_buffer_count(snapshot.plan->buffer_count);
-    to->set_explanation(ValidUtf8(core::Describe(*snapshot.plan)));
   }
   for (const BufferInfo& buffer : from.buffers) {
     EncodeBuffer(buffer, from.summary.name, to->add_buffers());
   }
   if (snapshot.failure) {
     Encode(*snapshot.failure, to->mutable_summary()->mutable_failure());
-    to->set_explanation(Explain(*snapshot.failure));
+  }
+  if (std::string text = ValidUtf8(Explanation(from)); !text.empty()) {
+    to->set_explanation(std::move(text));
   }
   to->set_verbose_logging(snapshot.verbose);
 }

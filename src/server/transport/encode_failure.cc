@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/report.h"
 #include "server/transport/encode.h"
 #include "server/transport/text.h"
 
@@ -49,6 +50,9 @@ void Encode(const core::Failure& from, sysmem2::Failure* to) {
     value->set_command(ValidUtf8(participant.holder->command));
     value->set_node_id(participant.node);
   }
+  if (from.report_text == nullptr) return;
+  to->set_report(ValidUtf8(from.report_text->text));
+  to->set_report_sentences_left_out(from.report_text->sentences_left_out);
 }
 
 }  // namespace sysmem::server::transport

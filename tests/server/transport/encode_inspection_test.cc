@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -128,7 +129,7 @@ TEST(Inspection, ShowsWhoFailsAloneAndIsNotWaitedFor) {
   EXPECT_EQ(shown.waiting_for_size(), 1);
 }
 
-TEST(Inspection, ExplainsAFailureWithEveryParticipant) {
+TEST(Inspection, ExplainsAFailureInOneSentenceAndThenAtLength) {
   CollectionDetail detail = SomeCollection();
   detail.snapshot.state = core::CollectionState::kFailed;
   detail.snapshot.failure =
@@ -137,10 +138,21 @@ TEST(Inspection, ExplainsAFailureWithEveryParticipant) {
                     .field = "max_buffer_count",
                     .message = "too many",
                     .participants = {{.node = 10, .name = "a\nb", .value = "2"}}};
+  EXPECT_EQ(Shown(detail).explanation(), "too many");
+  detail.explanation = std::make_shared<core::ReportText>(core::ReportText{"One.\nTwo.", 3});
   const sysmem2::CollectionDetail shown = Shown(detail);
-  EXPECT_EQ(shown.explanation(),
-            "too many\nrule C11\nfield max_buffer_count\nnode 10 \"a\\nb\": 2");
+  EXPECT_EQ(shown.explanation(), "too many\nOne.\nTwo.\n3 more sentences are left out.");
   EXPECT_EQ(shown.summary().failure().rule(), "C11");
+}
+
+TEST(Inspection, LeavesOutProcessesThatMayNotBeKnown) {
+  CollectionDetail detail = SomeCollection();
+  detail.summary.creator = {.known = false};
+  detail.holders[0].peer = {.known = false};
+  const sysmem2::CollectionDetail shown = Shown(detail);
+  EXPECT_FALSE(shown.summary().has_creator());
+  EXPECT_FALSE(shown.nodes(0).has_holder());
+  EXPECT_TRUE(shown.nodes(2).has_holder());
 }
 
 TEST(Inspection, ShowsThePlanOnceThereIsOne) {

@@ -3,9 +3,11 @@
 // Every kind of result in the reply of its method, and failures.
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "core/report.h"
 #include "server/transport/results.h"
 #include "tests/server/transport/wire.h"
 
@@ -126,6 +128,15 @@ TEST(Replies, CarryFailuresWithEverythingKnown) {
   ASSERT_EQ(reply.failure().participants_size(), 2);
   EXPECT_EQ(reply.failure().participants(0).name(), "camera");
   EXPECT_EQ(reply.failure().participants(0).value(), "64");
+}
+
+TEST(Replies, CarryReportsWithTheCountOfWhatWasLeftOut) {
+  core::Failure failure{.error = core::Error::kConstraintsIntersectionEmpty};
+  EXPECT_FALSE(Answer<sysmem2::Ack>(failure).failure().has_report());
+  failure.report_text = std::make_shared<core::ReportText>(core::ReportText{"One.\nTwo.", 7});
+  const auto reply = Answer<sysmem2::Ack>(failure);
+  EXPECT_EQ(reply.failure().report(), "One.\nTwo.");
+  EXPECT_EQ(reply.failure().report_sentences_left_out(), 7u);
 }
 
 TEST(Replies, HaveAnErrorOnlyWhereTheServiceSaysOne) {

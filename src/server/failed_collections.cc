@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/failed_collections.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sysmem::server {
+namespace {
+
+size_t BytesOf(const core::Constraints& constraints) {
+  size_t bytes = sizeof(constraints);
+  for (const core::ImageFormatConstraints& image : constraints.image_formats) {
+    bytes += sizeof(image) + image.pixel_format_and_modifiers.size() * 16 +
+             image.color_spaces.size() * 4 + image.required_max_size_list.size() * 8;
+  }
+  if (constraints.memory && constraints.memory->permitted_heaps) {
+    for (const core::HeapWish& heap : *constraints.memory->permitted_heaps) {
+      bytes += sizeof(heap) + heap.type.value_or("").size();
+    }
+  }
+  return bytes;
+}
+
+// About what it takes: what clients can make large is counted.
+size_t BytesOf(const CollectionDetail& detail) {
+  size_t bytes = sizeof(detail) + detail.holders.size() * sizeof(HolderInfo);
+  for (const core::NodeSnapshot& node : detail.snapshot.nodes) {
+    bytes += sizeof(node) + node.debug.name.size();
+    if (node.constraints) bytes += BytesOf(*node.constraints);
+  }
+  if (detail.explanation) bytes += detail.explanation->text.size();
+  return bytes;
+}
+
+}  // namespace
+
+void FailedCollections::Keep(CollectionDetail detail, int64_t now_ns) {
+  size_t bytes = BytesOf(detail);
+  if (bytes > kMostBytes) {  // its nodes are too many, but its explanation is not
+    detail.snapshot.nodes.clear();
+    detail.holders.clear();
+    bytes = BytesOf(detail);
+  }
+  std::lock_guard lock(mutex_);
+  kept_.push_back({std::move(detail), now_ns, bytes});
+  bytes_ += bytes;
+  while (kept_.size() > kMost || bytes_ > kMostBytes) {
+    bytes_ -= kept_.front().bytes;
+    kept_.pop_front();
+  }
+}
+
+CollectionDetail FailedCollections::AsOf(const Kept& kept, int64_t now_ns) {
+  CollectionDetail detail = kept.detail;
+  detail.summary.age_ns += now_ns - kept.since_ns;
+  return detail;
+}
+
+std::optional<CollectionDetail> FailedCollections::Find(uint64_t buffer_collection_id,
+                                                        int64_t now_ns) const {
+  std::lock_guard lock(mutex_);
+  const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const Kept& kept) {
+    return kept.detail.summary.buffer_collection_id == buffer_collection_id;
+  });
+  if (found == kept_.end()) return std::nullopt;
+  return AsOf(*found, now_ns);
+}
+
+std::vector<CollectionDetail> FailedCollections::All(int64_t now_ns) const {
+  std::lock_guard lock(mutex_);
+  std::vector<CollectionDetail> all;
+  for (const Kept& kept : kept_) all.push_back(AsOf(kept, now_ns));
+  return all;
+}
+
+}  // namespace sysmem::server

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Collections that failed before they had buffers, for people who come to see why: the latest ones,
+// within a bound of number and of memory. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "server/inspection.h"
+
+namespace sysmem::server {
+
+class FailedCollections {
+ public:
+  // Enough to find the one that just failed, also when a program tries again and again.
+  static constexpr size_t kMost = 64;
+  // Constraints may be large: what does not fit forgets the oldest ones.
+  static constexpr size_t kMostBytes = 8 << 20;
+
+  // `now_ns` is CLOCK_MONOTONIC, as everywhere below.
+  void Keep(CollectionDetail detail, int64_t now_ns);
+  std::optional<CollectionDetail> Find(uint64_t buffer_collection_id, int64_t now_ns) const;
+  // Newest last.
+  std::vector<CollectionDetail> All(int64_t now_ns) const;
+
+ private:
+  struct Kept {
+    CollectionDetail detail;
+    int64_t since_ns = 0;
+    size_t bytes = 0;
+  };
+  static CollectionDetail AsOf(const Kept& kept, int64_t now_ns);
+
+  mutable std::mutex mutex_;
+  std::deque<Kept> kept_;  // oldest first
+  size_t bytes_ = 0;
+};
+
+}  // namespace sysmem::server
