@@ -13,10 +13,10 @@
 # Every TEST() becomes a ctest test of its own. The test program finds the daemon and the other
 # programs in its own folder.
 #
-#   sysmem_add_fuzzer(session_fuzzer SOURCES session_fuzzer.cc LINKS ... CORPUS folder [GRPC])
+#   sysmem_add_fuzzer(session_fuzzer SOURCES session_fuzzer.cc LINKS ... CORPUS folder... [GRPC])
 #
 # A function LLVMFuzzerTestOneInput. The preset `fuzz` makes it a libFuzzer program; every other
-# preset makes it a test that feeds it each file of the corpus.
+# preset makes it a test that feeds it each file of these folders.
 
 include(GoogleTest)
 
@@ -57,7 +57,7 @@ function(sysmem_add_test target)
 endfunction()
 
 function(sysmem_add_fuzzer target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "GRPC" "CORPUS" "SOURCES;LINKS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "GRPC" "" "SOURCES;LINKS;CORPUS")
   _sysmem_no_leftovers("${arg_UNPARSED_ARGUMENTS}")
   set(grpc)
   if(arg_GRPC)
@@ -72,6 +72,7 @@ function(sysmem_add_fuzzer target)
     SOURCES ${arg_SOURCES} "${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc"
     LINKS ${arg_LINKS} ${grpc})
   add_test(NAME "${target} survives its corpus"
-    COMMAND ${target} "${CMAKE_CURRENT_SOURCE_DIR}/${arg_CORPUS}")
+    COMMAND ${target} ${arg_CORPUS}
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
   set_tests_properties("${target} survives its corpus" PROPERTIES LABELS unit TIMEOUT 120)
 endfunction()

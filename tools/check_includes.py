@@ -75,6 +75,9 @@ FILES = {
     "src/server/format_cost_table.cc": {"toml"},
     # The bare gRPC call that sysmem-bench compares with; a program of its own.
     "tools/bench/floor.cc": {"grpc", "proto", "protobuf"},
+    # A life that broke a promise is kept, to be played again.
+    "tests/core/collection_simulation_test.cc": {"src/recording"},
+    "tests/core/life_recording.h": {"src/recording"},
     # Readiness, activation and watchdog.
     "src/server/service_manager.cc": {"systemd"},
 }
@@ -82,7 +85,8 @@ FILES = {
 # tests/<room> may include what src/<room> may, that room itself, and these.
 TESTS_MAY = {"tests/support", "gtest", "system", "absl"}
 FUZZERS_MAY = TESTS_MAY | {
-    "src/base", "src/core", "src/server", "src/server/transport", "proto", "protobuf", "grpc"}
+    "src/base", "src/core", "src/recording", "src/scenario", "src/server", "src/server/transport",
+    "proto", "protobuf", "grpc"}
 
 # The core takes no time, no chance and no thread from outside, and writes no log: such headers of
 # the standard library are closed to it.
@@ -129,10 +133,11 @@ def may_include(path):
         return ROOMS[room] | FILES.get(path, set())
     if room == "tests/fuzz":
         return FUZZERS_MAY
+    own = FILES.get(path, set())
     tested = room.replace("tests/", "src/", 1).replace("src/tools", "tools", 1) if room else None
     while tested and tested not in ROOMS:  # a folder below a room
         tested = tested.rpartition("/")[0]
-    return (ROOMS[tested] | TESTS_MAY | {tested}) if tested else TESTS_MAY | {"src/base"}
+    return own | ((ROOMS[tested] | TESTS_MAY | {tested}) if tested else TESTS_MAY | {"src/base"})
 
 
 def place(root, path, quoted, name):

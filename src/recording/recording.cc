@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recording/recording.h"
 
+#include <bit>
 #include <optional>
 #include <utility>
 
@@ -10,6 +11,25 @@ namespace sysmem::recording {
 namespace {
 
 constexpr char kMagic[] = "sysmem_recording";
+
+// The core trusts its settings; a file is not to be trusted. More than these is a matter of days.
+constexpr uint64_t kPageBytes = uint64_t{1} << 30;
+constexpr uint32_t kGroupCombinations = 1 << 16;
+constexpr uint32_t kNodes = 1 << 16;
+
+// Empty if a collection can live with them.
+std::string WrongWith(const core::Limits& limits) {
+  if (!std::has_single_bit(limits.page_bytes) || limits.page_bytes > kPageBytes) {
+    return "settings: limits.page_bytes must be a power of two and not beyond reason";
+  }
+  if (limits.group_combinations > kGroupCombinations) {
+    return "settings: limits.group_combinations is beyond reason";
+  }
+  if (limits.nodes_per_collection > kNodes) {
+    return "settings: limits.nodes_per_collection is beyond reason";
+  }
+  return "";
+}
 
 std::string AsLine(const Json& json) { return json.dump() + "\n"; }
 
@@ -75,6 +95,7 @@ core::Result<Line, std::string> ParseLine(std::string_view text) {
              std::to_string(kVersion);
     }
     members.Read("producer", header.producer).Read("settings", header.settings);
+    if (std::string wrong = WrongWith(header.settings.limits); !wrong.empty()) return wrong;
     return members.Take(std::move(header));
   }
   if (json.contains("begin")) {

@@ -16,7 +16,8 @@
 namespace sysmem::scenario {
 namespace {
 
-constexpr size_t kTextBytes = 256;      // MESSAGE_LIMIT_CLIENT_NAME_BYTES of the protocol
+constexpr size_t kTextBytes = 256;  // MESSAGE_LIMIT_CLIENT_NAME_BYTES of the protocol
+constexpr size_t kStoryBytes = 4096;
 constexpr size_t kHeapTypeBytes = 128;  // MESSAGE_LIMIT_HEAP_TYPE_BYTES
 
 std::string UpperCase(std::string_view text) {
@@ -62,10 +63,16 @@ std::optional<bool> ReadFlag(const Value& value) {
   return flag == nullptr ? std::nullopt : std::optional(*flag);
 }
 
+template <size_t kMaxBytes>
 std::optional<std::string> ReadText(const Value& value) {
   const std::string* text = TextOf(value);
-  if (text == nullptr || text->empty() || text->size() > kTextBytes) return std::nullopt;
+  if (text == nullptr || text->empty() || text->size() > kMaxBytes) return std::nullopt;
   return *text;
+}
+
+template <size_t kMaxBytes>
+std::string AllowedText() {
+  return "a text of 1 to " + std::to_string(kMaxBytes) + " bytes";
 }
 
 std::optional<double> ReadCost(const Value& value) {
@@ -262,8 +269,8 @@ std::string AllowedUsageBits() {
 }  // namespace
 
 const Kind<bool> kFlag{[] { return std::string("true or false"); }, ReadFlag};
-const Kind<std::string> kText{
-    [] { return "a text of 1 to " + std::to_string(kTextBytes) + " bytes"; }, ReadText};
+const Kind<std::string> kText{AllowedText<kTextBytes>, ReadText<kTextBytes>};
+const Kind<std::string> kStory{AllowedText<kStoryBytes>, ReadText<kStoryBytes>};
 const Kind<uint32_t> kNumber32{AllowedNumber<uint32_t>, ReadNumber<uint32_t>};
 const Kind<uint64_t> kNumber64{AllowedNumber<uint64_t>, ReadNumber<uint64_t>};
 const Kind<double> kCost{[] { return std::string("a number that is not negative"); }, ReadCost};

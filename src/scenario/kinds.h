@@ -17,6 +17,8 @@ namespace sysmem::scenario {
 extern const Kind<bool> kFlag;
 // Text that is not empty and no longer than a client's name may be.
 extern const Kind<std::string> kText;
+// The same at greater length.
+extern const Kind<std::string> kStory;
 // Whole numbers from 0; also as text, "0xFFFFFFFE".
 extern const Kind<uint32_t> kNumber32;
 extern const Kind<uint64_t> kNumber64;

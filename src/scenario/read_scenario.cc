@@ -64,6 +64,8 @@ std::optional<Scenario> ReadScenario(std::string_view text, Mistakes& mistakes) 
   Scenario scenario;
   Fields file(*document, "", mistakes);
   file.Read("title", scenario.title, kText);
+  std::string story;
+  file.Read("story", story, kStory);  // for whoever reads the file: JSON has no comments
   std::vector<Draft> drafts;
   file.ReadEach("participants", "a table", kNodes, [&](const Value& one, const std::string& path) {
     drafts.push_back(ReadParticipant(one, path, mistakes));

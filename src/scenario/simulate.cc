@@ -11,15 +11,14 @@
 namespace sysmem::scenario {
 namespace {
 
-// In recordings of a daemon the id grows from the boot clock; here it only has to be one.
-constexpr uint64_t kCollectionId = 2;
 constexpr uint32_t kReadOnly = core::kHandOutRights & ~core::kRightWrite;
 
 class Simulation {
  public:
   explicit Simulation(const Scenario& scenario)
       : nodes_(scenario.nodes),
-        collection_(kCollectionId, SettingsOf(scenario), 0),
+        settings_(SettingsOf(scenario)),
+        collection_(kCollectionId, settings_, kBornNs),
         next_id_(IdOf(scenario.nodes.size())) {
     outcome_.nodes.resize(nodes_.size());
     for (size_t i = 0; i < nodes_.size(); ++i) {
@@ -36,7 +35,6 @@ class Simulation {
   }
 
  private:
-  // Nodes that the file does not name are not to count against its limit.
   static std::shared_ptr<const core::Settings> SettingsOf(const Scenario& scenario) {
     auto settings = std::make_shared<core::Settings>(scenario.settings);
     settings->limits.nodes_per_collection += 2 * static_cast<uint32_t>(scenario.nodes.size());
@@ -192,25 +190,36 @@ class Simulation {
 
   void Conclude() {
     const core::Snapshot now = collection_.TakeSnapshot();
+    outcome_.settings = settings_;
     outcome_.plan = now.plan;
     outcome_.failure = now.failure;
-    std::vector<bool> is_there(nodes_.size());
+    is_there_.resize(nodes_.size());
     for (const core::NodeSnapshot& node : now.nodes) {
-      if (node.id <= nodes_.size()) is_there[node.id - 1] = node.allocated;
+      if (node.id <= nodes_.size()) is_there_[node.id - 1] = node.allocated;
     }
     for (size_t i = 0; i < nodes_.size(); ++i) {
-      outcome_.nodes[i].fate = FateOf(i, is_there[i]);
+      outcome_.nodes[i].fate = FateOf(i);
     }
   }
 
-  Fate FateOf(size_t i, bool is_there) const {
+  Fate FateOf(size_t i) const {
     const size_t top = comes_with_[i];
     const bool came = std::find(never_came_.begin(), never_came_.end(), top) == never_came_.end();
     if (!came) return Fate::kNeverCame;
-    if (is_there) return Fate::kTakesPart;
+    if (is_there_[i]) return Fate::kTakesPart;
     if (outcome_.failure || IsDenied(top)) return Fate::kFailed;
     // Gone without a word: a released token that asked for nothing, or an alternative.
-    return nodes_[i].released && !nodes_[i].constraints ? Fate::kTakesPart : Fate::kNotChosen;
+    if (nodes_[i].released && !nodes_[i].constraints) return Fate::kTakesPart;
+    return IsBeforeTheChosen(i) ? Fate::kUnfit : Fate::kNotNeeded;
+  }
+
+  // Whether a younger brother of the alternative that node i belongs to was taken.
+  bool IsBeforeTheChosen(size_t i) const {
+    while (i != 0 && !IsGroup(nodes_[i].parent)) i = nodes_[i].parent;
+    for (size_t brother = i + 1; brother < nodes_.size(); ++brother) {
+      if (nodes_[brother].parent == nodes_[i].parent && is_there_[brother]) return true;
+    }
+    return false;
   }
 
   // Whether somebody of an attached sub-tree was told that nothing fits.
@@ -225,6 +234,7 @@ class Simulation {
   }
 
   const std::vector<Node>& nodes_;
+  const std::shared_ptr<const core::Settings> settings_;
   core::Collection collection_;
   core::NodeId next_id_;
   core::CallId last_call_ = 0;
@@ -232,6 +242,7 @@ class Simulation {
   std::map<core::CallId, size_t> waits_;  // who waits for buffers
   std::vector<size_t> comes_with_;        // the root or the attached node above each
   std::vector<size_t> never_came_;
+  std::vector<bool> is_there_;  // at the end: it is allocated
   Outcome outcome_;
 };
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,7 +28,8 @@ namespace sysmem::scenario {
 // What became of one node.
 enum class Fate : uint8_t {
   kTakesPart,  // it shares the buffers, or its constraints went into them
-  kNotChosen,  // another alternative of a group works and comes first
+  kNotNeeded,  // an alternative of a group; an earlier one works
+  kUnfit,      // an alternative that does not work with the others; a later one does
   kFailed,     // with everybody, or, attached, alone
   kNeverCame,  // attached to somebody who is gone
 };
@@ -43,12 +45,18 @@ struct Step {
   core::Effects effects;
 };
 
+// Of the collection that is simulated.
+inline constexpr uint64_t kCollectionId = 2;
+inline constexpr int64_t kBornNs = 0;
+
 struct Outcome {
   // What was agreed on by those who were there at the beginning, or why nothing was.
   std::optional<core::Plan> plan;
   std::optional<core::Failure> failure;
   std::vector<NodeOutcome> nodes;  // of Scenario::nodes, in the same order
   std::vector<Step> steps;         // all that was said and answered
+  // The scenario's own, with room for nodes that the file does not name.
+  std::shared_ptr<const core::Settings> settings;
 };
 
 // Number of a node in events and failures.

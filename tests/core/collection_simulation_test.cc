@@ -4,14 +4,16 @@
 //
 // Each life has a seed: clients that mostly behave (and sometimes send anything to anything, close
 // twice, name nodes that never were), a heap that answers late or refuses, a clock. A failure
-// prints its seed; SYSMEM_SIMULATION_SEED=<seed> plays that life alone, and
-// SYSMEM_SIMULATION_EVENTS=<count> makes the run longer.
+// prints its seed, and leaves a recording for `sysmemctl replay`; SYSMEM_SIMULATION_SEED=<seed>
+// plays that life alone, and SYSMEM_SIMULATION_EVENTS=<count> makes the run longer.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <random>
 
+#include "recording/replay.h"
 #include "tests/core/collection_checker.h"
+#include "tests/core/life_recording.h"
 
 namespace sysmem::core::test {
 namespace {
@@ -262,30 +264,39 @@ std::shared_ptr<const Settings> SmallLimits() {
   return settings;
 }
 
+// Where the life is that broke a promise, and how to play it again.
+void KeepLife(const Life& life, uint64_t seed) {
+  const std::string path = testing::TempDir() + "life-" + std::to_string(seed) + ".recording";
+  const bool kept = WriteLines(
+      path, LinesOf(life, "core_simulation_test, seed " + std::to_string(seed), *SmallLimits()));
+  ADD_FAILURE() << (kept ? "play it again:  sysmemctl replay " : "could not write ") << path;
+}
+
 // Plays one life and, for a while, what late comers still send to it.
-void Live(uint64_t seed, Tally* tally) {
+Life Live(uint64_t seed, Tally* tally) {
   SCOPED_TRACE("SYSMEM_SIMULATION_SEED=" + std::to_string(seed));
   Fate fate(seed);
   Checker checker(tally);
   Collection collection(Harness::kId, SmallLimits(), Harness::kBorn);
-  std::vector<Event> events;
-  std::vector<Effects> effects;
+  Life life{.id = Harness::kId, .born_ns = Harness::kBorn};
   int late = 0;
-  while (late < 8 && events.size() < 400 && !testing::Test::HasFailure()) {
-    events.push_back(fate.Next(checker));
-    checker.Sent(events.back());
-    effects.push_back(collection.Handle(events.back()));
-    checker.Saw(effects.back(), collection);
+  while (late < 8 && life.events.size() < 400 && !testing::Test::HasFailure()) {
+    life.events.push_back(fate.Next(checker));
+    checker.Sent(life.events.back());
+    life.effects.push_back(collection.Handle(life.events.back()));
+    checker.Saw(life.effects.back(), collection);
     late += checker.finished();
   }
   // The same events give the same effects.
   Collection replayed(Harness::kId, SmallLimits(), Harness::kBorn);
-  for (size_t i = 0; i < events.size(); ++i) {
-    ASSERT_TRUE(replayed.Handle(events[i]) == effects[i]) << "event " << i << " replayed";
+  for (size_t i = 0; i < life.events.size(); ++i) {
+    EXPECT_TRUE(replayed.Handle(life.events[i]) == life.effects[i]) << "event " << i << " replayed";
   }
-  ASSERT_EQ(replayed.TakeSnapshot(), checker.now());
-  tally->events += events.size();
+  EXPECT_EQ(replayed.TakeSnapshot(), checker.now());
+  tally->events += life.events.size();
   ++tally->lives;
+  if (testing::Test::HasFailure()) KeepLife(life, seed);
+  return life;
 }
 
 std::optional<uint64_t> NumberFrom(const char* variable) {
@@ -326,6 +337,23 @@ TEST_P(CollectionSimulation, KeepsItsPromisesAfterEveryRandomEvent) {
   EXPECT_GT(tally.alternates, 20u);
   EXPECT_GT(tally.weak_ends, 20u);
   EXPECT_GT(tally.weak_drops, 20u);
+}
+
+// A broken promise leaves such a file behind.
+TEST(CollectionSimulation, LeavesRecordingsThatComeToTheSame) {
+  Tally tally;
+  uint64_t events = 0;
+  recording::Replay replay;
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    const Life life = Live(seed, &tally);
+    events += life.events.size();
+    for (const std::string& line : LinesOf(life, "test", *SmallLimits())) {
+      ASSERT_TRUE(replay.Take(std::string_view(line).substr(0, line.size() - 1)))
+          << "seed " << seed << ": " << replay.mistake();
+    }
+  }
+  EXPECT_EQ(replay.collections(), 50u);
+  EXPECT_EQ(replay.events(), events);
 }
 
 }  // namespace

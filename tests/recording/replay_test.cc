@@ -133,6 +133,18 @@ TEST(Replay, BeginsAnewWithEachHeader) {
   EXPECT_EQ(replay.collections(), 4u);
 }
 
+TEST(Replay, RefusesSettingsThatNoDaemonHas) {
+  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
+           {"\"page_bytes\":4096", "\"page_bytes\":0"},
+           {"\"page_bytes\":4096", "\"page_bytes\":4095"},
+           {"\"group_combinations\":64", "\"group_combinations\":4294967295"},
+           {"\"nodes_per_collection\":4096", "\"nodes_per_collection\":4294967295"}}) {
+    Recorded recorded;
+    recorded.Change(from, to);
+    EXPECT_EQ(Played(recorded.lines()).mistake().substr(0, 25), "line 1: settings: limits.") << to;
+  }
+}
+
 TEST(Replay, RefusesWhatIsNoRecording) {
   std::vector<std::string> lines = Recorded().lines();
   lines.erase(lines.begin());

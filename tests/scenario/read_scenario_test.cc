@@ -288,7 +288,8 @@ TEST_P(ReadScenarioRefuses, WithThePlaceTheKeyAndTheReason) {
 
 constexpr BadFamily kBad[] = {
     {"UnknownKeyOfAFile", "titel = \"x\"\n",
-     "f:1:1: titel: unknown key; allowed here: title, participants, groups, heaps, format_costs, "
+     "f:1:1: titel: unknown key; allowed here: title, story, participants, groups, heaps, "
+     "format_costs, "
      "limits"},
     {"UnknownKeyOfAParticipant", "[[participants]]\nname = \"a\"\nwek = true\n",
      "f:3:1: participants[0].wek: unknown key; allowed here: name, parent, attached, dispensable"},

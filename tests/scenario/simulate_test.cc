@@ -75,7 +75,7 @@ TEST(Simulate, LetsAGroupFallBackToWhatWorks) {
                       Participant("small", "", "4096") +
                       "[[groups]]\nname = \"g\"\nchildren = [\"large\", \"small\"]\n");
   ASSERT_TRUE(played.outcome().plan);
-  EXPECT_EQ(played.FateOf("large"), Fate::kNotChosen);
+  EXPECT_EQ(played.FateOf("large"), Fate::kUnfit);
   EXPECT_EQ(played.FateOf("small"), Fate::kTakesPart);
   EXPECT_EQ(played.FateOf("g"), Fate::kTakesPart);
 }
@@ -88,8 +88,8 @@ TEST(Simulate, TakesTheFirstAlternativeThatWorksInGroupsOfGroups) {
       "[[groups]]\nname = \"inner\"\nchildren = [\"large\", \"huge\", \"small\"]\n");
   ASSERT_TRUE(played.outcome().plan);
   EXPECT_EQ(played.FateOf("small"), Fate::kTakesPart);
-  EXPECT_EQ(played.FateOf("huge"), Fate::kNotChosen);
-  EXPECT_EQ(played.FateOf("last"), Fate::kNotChosen);
+  EXPECT_EQ(played.FateOf("huge"), Fate::kUnfit);
+  EXPECT_EQ(played.FateOf("last"), Fate::kNotNeeded);
 }
 
 TEST(Simulate, ServesALateComerWhoFits) {

@@ -41,8 +41,11 @@ int Main(int argc, char** argv) {
   uint64_t id = 0;
   show->add_option("ID", id, "Id of a collection or session, as `list` prints it")->required();
   auto* simulate = app.add_subcommand("simulate", "Negotiate what files say, without a daemon");
-  std::vector<std::string> files;
-  simulate->add_option("FILE", files, "Scenarios in TOML or JSON; see sysmemctl(1)")->required();
+  SimulateOptions scenarios;
+  simulate->add_option("FILE", scenarios.files, "Scenarios in TOML or JSON; see sysmemctl(1)")
+      ->required();
+  simulate->add_option("--record", scenarios.record, "Write what is said and answered, for replay")
+      ->type_name("OUT");
   auto* replay = app.add_subcommand("replay", "Play what a daemon recorded, and compare");
   std::string recording;
   replay->add_option("FILE", recording, "What sysmemd --record wrote")->required();
@@ -52,7 +55,8 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
-  if (*simulate) return SimulateFiles(files, json);
+  scenarios.json = json;
+  if (*simulate) return SimulateFiles(scenarios);
   if (*replay) return ReplayFile(recording, json);
 
   Result<DaemonView> daemon = DaemonView::Open(socket);

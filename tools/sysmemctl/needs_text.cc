@@ -56,11 +56,11 @@ std::string FormatsText(const core::ImageFormatConstraints& image) {
 
 std::string CountsText(const core::Constraints& c) {
   Parts parts;
-  parts.Add("holds up to ", c.min_buffer_count_for_camping, " at a time");
-  parts.Add("", c.min_buffer_count_for_dedicated_slack, " of slack for itself");
-  parts.Add("", c.min_buffer_count_for_shared_slack, " of slack to share");
-  parts.Add("at least ", c.min_buffer_count, " in all");
-  parts.Add("at most ", c.max_buffer_count, " in all");
+  parts.Add("buffers it holds at a time: ", c.min_buffer_count_for_camping);
+  parts.Add("of slack for itself: ", c.min_buffer_count_for_dedicated_slack);
+  parts.Add("of slack to share: ", c.min_buffer_count_for_shared_slack);
+  parts.Add("at least ", c.min_buffer_count, " buffers in all");
+  parts.Add("at most ", c.max_buffer_count, " buffers in all");
   return parts.text();
 }
 

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <optional>
 
+#include "recording/recording.h"
 #include "tools/sysmemctl/text.h"
 
 namespace sysmem::ctl {
@@ -48,53 +49,76 @@ ExitCode ExitCodeOf(const scenario::Outcome& outcome) {
   if (outcome.failure) return IsConflict(*outcome.failure) ? kUnsatisfiable : kFailed;
   ExitCode code = kOk;
   for (const scenario::NodeOutcome& node : outcome.nodes) {
-    if (node.fate == scenario::Fate::kTakesPart || node.fate == scenario::Fate::kNotChosen) {
-      continue;
-    }
+    if (node.fate != scenario::Fate::kFailed && node.fate != scenario::Fate::kNeverCame) continue;
     if (code == kOk) code = kFailed;
     if (node.failure && IsConflict(*node.failure)) code = kUnsatisfiable;
   }
   return code;
 }
 
+std::string RecordingOf(const scenario::Outcome& outcome, const std::string& path) {
+  std::string text = recording::HeaderLine("sysmemctl simulate " + path, *outcome.settings) +
+                     recording::BeginLine(scenario::kCollectionId, scenario::kBornNs);
+  for (const scenario::Step& step : outcome.steps) {
+    text += recording::TakenLine(scenario::kCollectionId, step.event, step.effects);
+  }
+  return text;
+}
+
 struct Simulated {
   ExitCode code = kOk;
   Json json;
+  std::string recording;
 };
 
-Simulated SimulateFile(const std::string& path, bool json) {
+Simulated SimulateFile(const std::string& path, const SimulateOptions& options) {
   const std::optional<std::string> text = ReadFile(path);
-  if (!text) return {kFailed, {{"file", path}, {"error", "cannot be read"}}};
+  if (!text) return {kFailed, {{"file", path}, {"error", "cannot be read"}}, ""};
   scenario::Mistakes mistakes(path);
   const std::optional<scenario::Scenario> scenario = scenario::ReadScenario(*text, mistakes);
   if (!scenario) {
-    std::cerr << SafeLines(mistakes.ToString());
-    return {kUsage, {{"file", path}, {"error", SafeLines(mistakes.ToString())}}};
+    const std::string told = SafeLines(mistakes.ToString());
+    std::cerr << told;
+    return {kUsage, {{"file", path}, {"error", told}}, ""};
   }
   const scenario::Outcome outcome = scenario::Simulate(*scenario);
-  const ExitCode code = ExitCodeOf(outcome);
-  if (json) {
-    Json object = OutcomeAsJson(*scenario, outcome);
-    object["file"] = path;
-    return {code, std::move(object)};
+  Simulated simulated{.code = ExitCodeOf(outcome)};
+  if (!options.record.empty()) simulated.recording = RecordingOf(outcome, path);
+  if (options.json) {
+    simulated.json = OutcomeAsJson(*scenario, outcome);
+    simulated.json["file"] = path;
+  } else {
+    std::cout << Safe(path) << (scenario->title.empty() ? "" : ": " + SafeLine(scenario->title))
+              << "\n\n"
+              << DescribeOutcome(*scenario, outcome);
   }
-  std::cout << Safe(path) << (scenario->title.empty() ? "" : ": " + Safe(scenario->title)) << "\n\n"
-            << DescribeOutcome(*scenario, outcome);
-  return {code, {}};
+  return simulated;
 }
 
 }  // namespace
 
-int SimulateFiles(const std::vector<std::string>& paths, bool json) {
+int SimulateFiles(const SimulateOptions& options) {
   int code = kOk;
   Json all = Json::array();
-  for (size_t i = 0; i < paths.size(); ++i) {
-    if (i > 0 && !json) std::cout << "\n";
-    Simulated one = SimulateFile(paths[i], json);
+  std::string recording;
+  for (size_t i = 0; i < options.files.size(); ++i) {
+    if (i > 0 && !options.json) std::cout << "\n";
+    Simulated one = SimulateFile(options.files[i], options);
     if (code == kOk) code = one.code;
     all.push_back(std::move(one.json));
+    recording += one.recording;
   }
-  if (json) std::cout << (paths.size() == 1 ? all[0] : all).dump(2) << "\n";
+  if (options.json) {
+    const Json& document = options.files.size() == 1 ? all[0] : all;
+    std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  }
+  if (!options.record.empty()) {
+    std::ofstream file(options.record, std::ios::binary | std::ios::trunc);
+    if (!file.write(recording.data(), static_cast<std::streamsize>(recording.size())).flush()) {
+      std::cerr << "sysmemctl: cannot write " << Safe(options.record) << "\n";
+      return kFailed;
+    }
+  }
   return std::cout.flush() ? code : kFailed;
 }
 

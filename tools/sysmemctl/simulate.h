@@ -14,9 +14,14 @@
 
 namespace sysmem::ctl {
 
-// How sysmemctl is to end: the first of the files' own codes that is not kOk. One JSON document is
-// an object for one file and an array for several.
-int SimulateFiles(const std::vector<std::string>& paths, bool json);
+struct SimulateOptions {
+  std::vector<std::string> files;
+  bool json = false;   // one document: an object for one file, an array for several
+  std::string record;  // file that gets what was said and answered (recording/recording.h)
+};
+
+// How sysmemctl is to end: the first of the files' own codes that is not kOk.
+int SimulateFiles(const SimulateOptions& options);
 
 // Parts of SimulateFiles, in files of their own.
 std::string DescribeOutcome(const scenario::Scenario& scenario, const scenario::Outcome& outcome);

@@ -26,8 +26,10 @@ const char* FateName(scenario::Fate fate) {
   switch (fate) {
     case scenario::Fate::kTakesPart:
       return "takes_part";
-    case scenario::Fate::kNotChosen:
-      return "not_chosen";
+    case scenario::Fate::kNotNeeded:
+      return "not_needed";
+    case scenario::Fate::kUnfit:
+      return "unfit";
     case scenario::Fate::kFailed:
       return "failed";
     case scenario::Fate::kNeverCame:

@@ -60,27 +60,30 @@ const char* DomainName(core::CoherencyDomain domain) {
   return "?";
 }
 
+// "; allowed from 16x16 up in steps of 16x16"; nothing if there is only one size.
+std::string AllowedSizes(const core::ImageFormatConstraints& image) {
+  if (!image.min_size || !image.max_size || image.min_size == image.max_size) return "";
+  const bool open = image.max_size->width == UINT32_MAX && image.max_size->height == UINT32_MAX;
+  std::string text = "; allowed from " + SizeText(*image.min_size) +
+                     (open ? " up" : " to " + SizeText(*image.max_size));
+  if (image.size_alignment && *image.size_alignment != core::SizeU{1, 1}) {
+    text += " in steps of " + SizeText(*image.size_alignment);
+  }
+  return text;
+}
+
 void AddImage(const core::ImageFormatConstraints& image, Facts& facts) {
   const core::PixelFormatAndModifier pair{image.pixel_format.value_or(0),
                                           image.pixel_format_modifier.value_or(0)};
   facts.Add("format", PairName(pair));
   const std::optional<core::DrmFormat> drm = core::DrmFormatOf(pair, image.is_alpha_present);
-  facts.Add("for DRM", drm ? core::DrmText(*drm) : "(has no name for it)");
+  facts.Add("DRM", drm ? core::DrmText(*drm) : "(has no name for it)");
   if (!image.color_spaces.empty()) {
     facts.Add("color space", core::ColorSpaceName(image.color_spaces.front()));
   }
   const std::optional<scenario::ImageFacts> made_for = scenario::FactsOf(image);
   if (!made_for) return;
-  std::string sizes = SizeText(made_for->size);
-  if (image.min_size && image.max_size) {
-    const bool open = image.max_size->width == UINT32_MAX && image.max_size->height == UINT32_MAX;
-    sizes += ", made for; allowed from " + SizeText(*image.min_size) +
-             (open ? " up" : " to " + SizeText(*image.max_size));
-  }
-  if (image.size_alignment && *image.size_alignment != core::SizeU{1, 1}) {
-    sizes += " in steps of " + SizeText(*image.size_alignment);
-  }
-  facts.Add("image", sizes);
+  facts.Add("image", "made for " + SizeText(made_for->size) + AllowedSizes(image));
   std::string rows = Plural(made_for->bytes_per_row, "byte") + " per row";
   if (image.bytes_per_row_divisor.value_or(1) > 1) {
     rows += ", a multiple of " + std::to_string(*image.bytes_per_row_divisor);
@@ -133,8 +136,10 @@ std::string Gets(const scenario::NodeOutcome& outcome) {
   switch (outcome.fate) {
     case scenario::Fate::kTakesPart:
       break;
-    case scenario::Fate::kNotChosen:
-      return "not chosen: an alternative that comes first works";
+    case scenario::Fate::kNotNeeded:
+      return "not needed: an earlier alternative works";
+    case scenario::Fate::kUnfit:
+      return "does not work with the others; a later alternative does";
     case scenario::Fate::kFailed:
       return "gets nothing";
     case scenario::Fate::kNeverCame:

@@ -62,6 +62,15 @@ TEST_F(SimulateProgram, EndsWithTheFirstCodeThatIsNotZero) {
   EXPECT_EQ(Sysmemctl({"simulate"}).exit_code, 2);
 }
 
+TEST_F(SimulateProgram, RecordsForReplay) {
+  const std::string out = dir_.path() + "/recording";
+  EXPECT_EQ(Sysmemctl({"simulate", "--record", out, good_, conflict_}).exit_code, 5);
+  const testing::Ended replayed = Sysmemctl({"replay", out});
+  EXPECT_EQ(replayed.exit_code, 0);
+  EXPECT_THAT(replayed.output, HasSubstr("events of 2 collections"));
+  EXPECT_EQ(Sysmemctl({"simulate", "--record", "/nowhere/out", good_}).exit_code, 1);
+}
+
 TEST_F(SimulateProgram, SaysWhereAFileIsWrong) {
   const std::string bad = File("bad.toml", "[[participants]]\nname = \"a\"\nwek = true\n");
   const testing::Ended ended = Sysmemctl({"simulate", bad});
