@@ -97,12 +97,11 @@ def main():
     edits = [edit for edit in read_edits(ROOT / "tests/mutation/edits.txt")
              if arguments.only in str(edit)]
     sources = arguments.build.resolve() / "sources"
-    folder = arguments.build.resolve() / "programs"
+    # As tools/test builds them: what ccache has of those serves here too.
+    folder = sources / "build" / "asan"
     copy_sources(sources)
     if not (folder / "build.ninja").exists():
-        configured = run(["cmake", "-S", str(sources), "-B", str(folder), "-G", "Ninja",
-                          "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O1",
-                          "-DSYSMEM_CHECK_HEADERS=OFF"])
+        configured = run(["cmake", "--preset", "asan", "-DSYSMEM_CHECK_HEADERS=OFF"], cwd=sources)
         if configured.returncode != 0:
             sys.exit(configured.stdout)
     built = build(folder)
