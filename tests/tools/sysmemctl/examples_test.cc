@@ -51,7 +51,7 @@ const Example kExamples[] = {
     {"late-recorder-without-room.toml",
      5,
      {"Agreed", "buffers 5", "recorder cannot join", "8 buffers are needed",
-      "the existing buffers: min_buffer_count 5", "-> gets nothing"}},
+      "the existing buffers: max_buffer_count 5", "-> gets nothing"}},
     {"neural-accelerator-blocks.toml",
      0,
      {"image made for 1000x700", "stride 4096 bytes per row, a multiple of 256",
