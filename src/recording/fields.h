@@ -4,8 +4,9 @@
 //
 //   EachField(event, [](const auto& names, auto&... fields) { ... });
 //
-// One line per type. A field more in one of them, or an event more in core::Event, does not compile
-// until it is here: structured bindings name all of them. Names stand in recordings, so they stay.
+// One entry per type. A field more in one of them, or an event more in core::Event, does not
+// compile until it is here: structured bindings name all of them. Names stand in recordings, so
+// they stay.
 #pragma once
 
 #include <concepts>
@@ -150,6 +151,18 @@ template <Is<core::event::CreateRoot> T, typename F> void EachField(T& v, F&& f)
   auto& [call, node, bound, debug] = v;
   f({"call", "node", "bound", "debug"}, call, node, bound, debug);
 }
+// Those that say nothing but to whom.
+template <typename T>
+concept IsBareMessage =
+    Is<T, core::event::SetDispensable> || Is<T, core::event::AllChildrenPresent> ||
+    Is<T, core::event::Wait> || Is<T, core::event::Check> || Is<T, core::event::Sync> ||
+    Is<T, core::event::Release> || Is<T, core::event::SetVerboseLogging> ||
+    Is<T, core::event::GetNodeRef> || Is<T, core::event::SetWeak> ||
+    Is<T, core::event::GetBufferCollectionId>;
+template <IsBareMessage T, typename F> void EachField(T& v, F&& f) {
+  auto& [call, node] = v;
+  f({"call", "node"}, call, node);
+}
 template <Is<core::event::Duplicate> T, typename F> void EachField(T& v, F&& f) {
   auto& [call, node, child, mask] = v;
   f({"call", "node", "child", "rights_mask"}, call, node, child, mask);
@@ -162,10 +175,6 @@ template <Is<core::event::CreateTokenGroup> T, typename F> void EachField(T& v, 
   auto& [call, node, child] = v;
   f({"call", "node", "child"}, call, node, child);
 }
-template <Is<core::event::SetDispensable> T, typename F> void EachField(T& v, F&& f) {
-  auto& [call, node] = v;
-  f({"call", "node"}, call, node);
-}
 template <Is<core::event::CreateChild> T, typename F> void EachField(T& v, F&& f) {
   auto& [call, node, child, mask] = v;
   f({"call", "node", "child", "rights_mask"}, call, node, child, mask);
@@ -173,10 +182,6 @@ template <Is<core::event::CreateChild> T, typename F> void EachField(T& v, F&& f
 template <Is<core::event::CreateChildrenSync> T, typename F> void EachField(T& v, F&& f) {
   auto& [call, node, children, masks] = v;
   f({"call", "node", "children", "rights_masks"}, call, node, children, masks);
-}
-template <Is<core::event::AllChildrenPresent> T, typename F> void EachField(T& v, F&& f) {
-  auto& [call, node] = v;
-  f({"call", "node"}, call, node);
 }
 template <Is<core::event::Bind> T, typename F> void EachField(T& v, F&& f) {
   auto& [call, node, debug] = v;
@@ -186,29 +191,13 @@ template <Is<core::event::SetConstraints> T, typename F> void EachField(T& v, F&
   auto& [call, node, constraints] = v;
   f({"call", "node", "constraints"}, call, node, constraints);
 }
-template <Is<core::event::Wait> T, typename F> void EachField(T& v, F&& f) {
-  auto& [call, node] = v;
-  f({"call", "node"}, call, node);
-}
 template <Is<core::event::CancelWait> T, typename F> void EachField(T& v, F&& f) {
   auto& [node, wait] = v;
   f({"node", "wait"}, node, wait);
 }
-template <Is<core::event::Check> T, typename F> void EachField(T& v, F&& f) {
-  auto& [call, node] = v;
-  f({"call", "node"}, call, node);
-}
 template <Is<core::event::AttachToken> T, typename F> void EachField(T& v, F&& f) {
   auto& [call, node, child, mask] = v;
   f({"call", "node", "child", "rights_mask"}, call, node, child, mask);
-}
-template <Is<core::event::Sync> T, typename F> void EachField(T& v, F&& f) {
-  auto& [call, node] = v;
-  f({"call", "node"}, call, node);
-}
-template <Is<core::event::Release> T, typename F> void EachField(T& v, F&& f) {
-  auto& [call, node] = v;
-  f({"call", "node"}, call, node);
 }
 template <Is<core::event::SetName> T, typename F> void EachField(T& v, F&& f) {
   auto& [call, node, priority, name] = v;
@@ -222,21 +211,9 @@ template <Is<core::event::SetDebugTimeoutLogDeadline> T, typename F> void EachFi
   auto& [call, node, deadline] = v;
   f({"call", "node", "deadline_ns"}, call, node, deadline);
 }
-template <Is<core::event::SetVerboseLogging> T, typename F> void EachField(T& v, F&& f) {
-  auto& [call, node] = v;
-  f({"call", "node"}, call, node);
-}
-template <Is<core::event::GetNodeRef> T, typename F> void EachField(T& v, F&& f) {
-  auto& [call, node] = v;
-  f({"call", "node"}, call, node);
-}
 template <Is<core::event::IsAlternateFor> T, typename F> void EachField(T& v, F&& f) {
   auto& [call, node, other, unreadable] = v;
   f({"call", "node", "other", "unreadable"}, call, node, other, unreadable);
-}
-template <Is<core::event::SetWeak> T, typename F> void EachField(T& v, F&& f) {
-  auto& [call, node] = v;
-  f({"call", "node"}, call, node);
 }
 template <Is<core::event::SetWeakOk> T, typename F> void EachField(T& v, F&& f) {
   auto& [call, node, children_also] = v;
@@ -245,10 +222,6 @@ template <Is<core::event::SetWeakOk> T, typename F> void EachField(T& v, F&& f) 
 template <Is<core::event::AttachNodeTracking> T, typename F> void EachField(T& v, F&& f) {
   auto& [call, node, has_end] = v;
   f({"call", "node", "has_end"}, call, node, has_end);
-}
-template <Is<core::event::GetBufferCollectionId> T, typename F> void EachField(T& v, F&& f) {
-  auto& [call, node] = v;
-  f({"call", "node"}, call, node);
 }
 template <Is<core::event::BadMessage> T, typename F> void EachField(T& v, F&& f) {
   auto& [call, node, why] = v;
