@@ -55,10 +55,11 @@ core::Result<std::shared_ptr<const BufferSet>> BufferSet::Allocate(
   std::shared_ptr<BufferSet> set(new BufferSet(heap, ledger));
   set->reserved_buffers_ = count;
   set->reserved_bytes_ = bytes;
+  const std::string up_to_nul = name.substr(0, name.find('\0'));
   for (uint32_t index = 0; index < plan.buffer_count; ++index) {
     heaps::AllocateRequest request;
     request.size_bytes = size;
-    request.name = name.empty() ? std::string() : absl::StrCat(name, ":", index);
+    request.name = up_to_nul.empty() ? std::string() : absl::StrCat(up_to_nul, ":", index);
     request.collection_id = buffer_collection_id;
     request.index = index;
     auto buffer = heap->Allocate(request);
@@ -67,6 +68,7 @@ core::Result<std::shared_ptr<const BufferSet>> BufferSet::Allocate(
                                    " bytes each): ", std::string(buffer.status().message())));
     }
     set->buffers_.push_back(std::move(*buffer));
+    set->names_.push_back(std::move(request.name));
   }
   return std::shared_ptr<const BufferSet>(std::move(set));
 }
@@ -97,11 +99,12 @@ std::vector<BufferInfo> BufferSet::Describe() const {
   for (const auto& buffer : buffers_) {
     BufferInfo info;
     info.index = infos.size();
+    info.name = names_[info.index];
     info.device = buffer->identity().device;
     info.inode = buffer->identity().inode;
     info.size_bytes = buffer->size_bytes();
     info.hand_outs = hand_outs_.load(std::memory_order_relaxed);
-    infos.push_back(info);
+    infos.push_back(std::move(info));
   }
   return infos;
 }

@@ -45,7 +45,8 @@ class BufferLedger {
 class BufferSet {
  public:
   // Asks `heap` for plan.buffer_count buffers (5.1). The name of buffer i is "<name>:<i>", or the
-  // heap's own choice when `name` is empty (BUF-2). Fails with NO_MEMORY and the figures.
+  // heap's own choice when `name` is empty (BUF-2). A name ends at its first NUL. Fails with
+  // NO_MEMORY and the figures.
   static core::Result<std::shared_ptr<const BufferSet>> Allocate(
       std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger,
       const core::Plan& plan, const std::string& name, uint64_t buffer_collection_id);
@@ -67,6 +68,7 @@ class BufferSet {
   const std::shared_ptr<heaps::Heap> heap_;
   const std::shared_ptr<BufferLedger> ledger_;
   std::vector<std::unique_ptr<heaps::Buffer>> buffers_;
+  std::vector<std::string> names_;  // of buffers_
   uint64_t reserved_buffers_ = 0;
   uint64_t reserved_bytes_ = 0;
   mutable std::atomic<uint64_t> hand_outs_ = 0;

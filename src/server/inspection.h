@@ -82,6 +82,7 @@ struct HolderInfo {
 
 struct BufferInfo {
   uint64_t index = 0;
+  std::string name;  // empty if the collection had none when the buffer was made
   uint64_t device = 0;
   uint64_t inode = 0;
   uint64_t size_bytes = 0;  // of the memory object

@@ -114,9 +114,9 @@ std::string Explanation(const CollectionDetail& from) {
   return text;
 }
 
-void EncodeBuffer(const BufferInfo& from, const std::string& collection, sysmem2::BufferInfo* to) {
+void EncodeBuffer(const BufferInfo& from, sysmem2::BufferInfo* to) {
   to->set_index(from.index);
-  to->set_name(ValidUtf8(collection + ":" + std::to_string(from.index)));
+  to->set_name(ValidUtf8(from.name));
   to->set_device(from.device);
   to->set_inode(from.inode);
   to->set_raw_vmo_size(from.size_bytes);
@@ -162,9 +162,7 @@ void Encode(const CollectionDetail& from, sysmem2::CollectionDetail* to) {
     Encode(snapshot.plan->settings, to->mutable_settings());
     to->set_buffer_count(snapshot.plan->buffer_count);
   }
-  for (const BufferInfo& buffer : from.buffers) {
-    EncodeBuffer(buffer, from.summary.name, to->add_buffers());
-  }
+  for (const BufferInfo& buffer : from.buffers) EncodeBuffer(buffer, to->add_buffers());
   if (snapshot.failure) {
     Encode(*snapshot.failure, to->mutable_summary()->mutable_failure());
   }

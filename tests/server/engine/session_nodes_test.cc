@@ -239,6 +239,37 @@ TEST(Exports, WhatWasSentBeforeAnExportTakesEffectBeforeTheImport) {
   }
 }
 
+TEST(Buffers, AreNamedAsTheCollectionWasWhenTheyWereMade_NAME_1_BUF_2) {
+  TestEngine engine;
+  TestClient client(engine);
+  ASSERT_OK(client.Do(op::AllocateNonSharedCollection{1}));
+  const std::string with_nul("camera\0 and more", 16);
+  ASSERT_OK(client.Do(Message<core::event::SetName>(1, {0, 0, 1, with_nul})));
+  ASSERT_OK(client.Do(SetConstraints(1, CpuConstraints(2))));
+  ASSERT_OK(client.Do(Wait(1)));
+  ASSERT_OK(client.Do(Message<core::event::SetName>(1, {0, 0, 2, "later"})));
+  OperationResult id = client.Do(Message<core::event::GetBufferCollectionId>(1));
+  OperationResult result = client.Do(op::InspectCollection{std::get<uint64_t>(id)});
+  const auto& detail = std::get<CollectionDetail>(result);
+  EXPECT_EQ(detail.summary.name, "later");
+  ASSERT_EQ(detail.buffers.size(), 2u);
+  EXPECT_EQ(detail.buffers[0].name, "camera:0");
+  EXPECT_EQ(detail.buffers[1].name, "camera:1");
+}
+
+TEST(Buffers, OfACollectionWithoutANameHaveNone_BUF_2) {
+  TestEngine engine;
+  TestClient client(engine);
+  ASSERT_OK(client.Do(op::AllocateNonSharedCollection{1}));
+  ASSERT_OK(client.Do(SetConstraints(1, CpuConstraints(1))));
+  ASSERT_OK(client.Do(Wait(1)));
+  OperationResult id = client.Do(Message<core::event::GetBufferCollectionId>(1));
+  OperationResult result = client.Do(op::InspectCollection{std::get<uint64_t>(id)});
+  const auto& detail = std::get<CollectionDetail>(result);
+  ASSERT_EQ(detail.buffers.size(), 1u);
+  EXPECT_EQ(detail.buffers[0].name, "");
+}
+
 TEST(Sessions, TheEndOfOneClosesItsNodesUncleanlyAndTellsTheOthers) {
   TestEngine engine;
   auto dying = std::make_unique<TestClient>(engine);
