@@ -197,6 +197,7 @@ class Collection::State {
 
   // --- snapshot.cc
   CollectionState StateNow() const;
+  NodeId ChosenChild(const Node& node) const;
   NodeSnapshot TakeNodeSnapshot(const Node& node) const;
   std::vector<NodeSnapshot> TakeNodeSnapshots() const;
 

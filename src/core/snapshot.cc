@@ -40,6 +40,12 @@ CollectionState Collection::State::StateNow() const {
   return under_way_ ? CollectionState::kAllocating : CollectionState::kWaiting;
 }
 
+// The others went when it was chosen (DEL-2).
+NodeId Collection::State::ChosenChild(const Node& node) const {
+  const bool has_chosen = node.kind == NodeKind::kGroup && node.allocated && !node.children.empty();
+  return has_chosen ? node.children.front() : 0;
+}
+
 NodeSnapshot Collection::State::TakeNodeSnapshot(const Node& node) const {
   return {.id = node.id,
           .parent = node.parent,
@@ -51,6 +57,9 @@ NodeSnapshot Collection::State::TakeNodeSnapshot(const Node& node) const {
           .failure_mode = node.failure_mode,
           .weak = node.weak,
           .weak_ok = node.weak_ok,
+          .weak_ok_for_children = node.weak_ok_for_children,
+          .trackings = node.trackings,
+          .chosen = ChosenChild(node),
           .debug = node.debug,
           .rights_mask = node.rights_mask,
           .constraints_set = node.constraints_set,

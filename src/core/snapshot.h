@@ -33,6 +33,9 @@ struct NodeSnapshot {
   bool comes_later = false;
   bool weak = false;     // keeps no buffer alive; so do orphans (CONV-6)
   bool weak_ok = false;  // its client knows what that means (WEAK-2)
+  bool weak_ok_for_children = false;
+  uint32_t trackings = 0;  // AttachNodeTracking
+  NodeId chosen = 0;  // of a group that is allocated: the child it took, if that is still there
   DebugInfo debug;
   uint32_t rights_mask = UINT32_MAX;
   bool constraints_set = false;

@@ -55,6 +55,7 @@ TEST(GroupAllocation, GoesOnToTheNextChildWithoutAReplyForTheOthers_DEL_2_row_10
   const CallId waits[] = {h.Say(event::Wait{.node = 1}), h.Say(event::Wait{.node = 3}),
                           h.Say(event::Wait{.node = 4})};
   Complete(h, 2);
+  EXPECT_EQ(h.Look(2).chosen, 0u);
   EXPECT_TRUE(h.Pending(waits[1])) << "nothing is decided before there are buffers";
   h.FinishAllocation();
   EXPECT_TRUE(h.GrantOf(waits[0]));
@@ -63,6 +64,7 @@ TEST(GroupAllocation, GoesOnToTheNextChildWithoutAReplyForTheOthers_DEL_2_row_10
   EXPECT_THAT(h.ClosedNodes(), ElementsAre(3));
   EXPECT_THAT(h.Last<effect::NodeClosed>()->why, HasSubstr("chose another child"));
   EXPECT_TRUE(h.Look(2).allocated && h.Look(4).allocated);
+  EXPECT_EQ(h.Look(2).chosen, 4u);
   EXPECT_THAT(h.Logged(Level::kError), IsEmpty()) << "GRP-9: dropped on success";
 }
 

@@ -59,6 +59,8 @@ TEST(NodeTracking, Takes256AndNotOneMore_2_4_row_46) {
   h.MakeTokens(1);
   for (int i = 0; i < 256; ++i) ASSERT_TRUE(h.Succeeded(Track(h, 2))) << i;
   EXPECT_TRUE(h.Succeeded(Track(h, 1))) << "each node has its own";
+  EXPECT_EQ(h.Look(2).trackings, 256u);
+  EXPECT_EQ(h.Look(1).trackings, 1u);
   const CallId call = Track(h, 2);
   EXPECT_EQ(h.RefusedBy(call), "2.4 server_end");
   EXPECT_NE(h.FailureOf(call)->message.find("256"), std::string::npos);

@@ -56,6 +56,7 @@ TEST(Weak, OkIsPassedOnOnlyIfSaidForChildrenToo_WEAK_2_TREE_5) {
   Duplicate(h, 4, 5);
   EXPECT_FALSE(h.Look(3).weak_ok) << "it was there before";
   EXPECT_TRUE(h.Look(4).weak_ok && h.Look(5).weak_ok) << "and all below";
+  EXPECT_TRUE(h.Look(2).weak_ok_for_children && h.Look(5).weak_ok_for_children);
   EXPECT_FALSE(h.Look(4).weak);
 }
 

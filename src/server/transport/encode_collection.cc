@@ -63,9 +63,14 @@ void EncodeNode(const core::NodeSnapshot& from, sysmem2::NodeInfo* to) {
   to->set_debug_id(from.debug.id);
   to->set_failure_mode(EncodeMode(from.failure_mode));
   to->set_rights_mask(from.rights_mask);
+  to->set_weak(from.weak);
+  to->set_weak_ok(from.weak_ok);
+  to->set_weak_ok_for_child_nodes_also(from.weak_ok_for_children);
   to->set_constraints_set(from.constraints_set);
   if (from.constraints) Encode(*from.constraints, to->mutable_constraints());
   to->set_pending_waits(from.pending_waits);
+  to->set_node_trackings(from.trackings);
+  if (from.chosen != 0) to->set_selected_child_id(from.chosen);
 }
 
 void EncodeHolder(const HolderInfo& from, sysmem2::NodeInfo* to) {

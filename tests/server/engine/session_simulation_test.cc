@@ -6,9 +6,15 @@
 //
 // After every call: nothing was answered twice, and no two things the daemon said to a session have
 // the same place in its order. At the end of every life: every call that was delivered is answered.
-// At the end of all: no node, collection, travelling end or buffer is left.
+// At the end of all: no node, collection, travelling end, reference, tracking end or buffer is
+// left.
 //
 // A failure prints its seed; SYSMEM_SIMULATION_SEED=<seed> plays that one alone.
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 #include <set>
@@ -26,7 +32,8 @@ constexpr size_t kActors = 4;
 constexpr size_t kHandlesAtMost = 12;
 constexpr size_t kTravellingAtMost = 16;
 constexpr size_t kShuffledAtMost = 6;
-constexpr uint64_t kCallsOfASeed = 50'000;
+constexpr size_t kWatchedAtMost = 64;
+constexpr uint64_t kCallsOfASeed = 75'000;
 
 // Refuses some of what it is asked for.
 class MoodyHeap final : public heaps::Heap {
@@ -58,19 +65,28 @@ struct Tally {
   uint64_t imports = 0;
   uint64_t out_of_order = 0;
   uint64_t aborted = 0;
+  uint64_t references = 0;
 };
 
 // What all actors of a world share.
 struct World {
   explicit World(uint64_t seed)
-      : random(seed), engine(LimitsFor(1024), [seed](TestEngine::Heap heap) {
+      : random(seed), engine(Limits(), [seed](TestEngine::Heap heap) {
           return std::make_shared<MoodyHeap>(std::move(heap), seed);
         }) {}
+  // Room for what is kept for nodes, which live long here.
+  static EngineLimits Limits() {
+    EngineLimits limits = LimitsFor(1024);
+    limits.held_descriptors = 400;
+    return limits;
+  }
   uint64_t Below(uint64_t bound) { return random() % bound; }
 
   std::mt19937_64 random;
   TestEngine engine;
   std::vector<base::UniqueFd> travelling;
+  std::vector<base::UniqueFd> references;  // to nodes that may be gone by now
+  std::vector<base::UniqueFd> watched;     // read ends of tracking ends
   Tally tally;
 };
 
@@ -170,8 +186,17 @@ class Actor {
       ++world_.tally.grants;
       for (const DescriptorNumber number : granted->descriptors) client_.Take(number);
     } else if (const auto* reference = std::get_if<NodeReference>(&result)) {
-      client_.Take(reference->descriptor);
+      KeepReference(client_.Take(reference->descriptor));
+      ++world_.tally.references;
     }
+  }
+
+  void KeepReference(base::UniqueFd reference) {
+    if (!reference) return;
+    if (world_.references.size() == kTravellingAtMost) {
+      world_.references.erase(world_.references.begin());
+    }
+    world_.references.push_back(std::move(reference));
   }
 
   // ---- What it says
@@ -210,6 +235,7 @@ class Actor {
     }
     held_.push_back({handle, NodeKind::kToken});
     Queue(op::AllocateSharedCollection{handle, false});
+    if (Below(4) == 0) QueueWithTheLast(Message<core::event::GetNodeRef>(handle));
   }
 
   void Leave(size_t which) {
@@ -224,7 +250,13 @@ class Actor {
   }
 
   void Anywhere(const Held& held) {
-    switch (Below(6)) {
+    switch (Below(9)) {
+      case 6:
+        return Queue(Message<core::event::GetNodeRef>(held.handle));
+      case 7:
+        return Compare(held.handle);
+      case 8:
+        return Track(held.handle);
       case 0:
         return Queue(Message<core::event::SetName>(held.handle, {0, 0, Below(9), "name"}));
       case 1:
@@ -238,6 +270,28 @@ class Actor {
       default:
         return Queue(Sync(held.handle));
     }
+  }
+
+  void Compare(Handle handle) {
+    if (world_.references.empty()) return Queue(Sync(handle));
+    // The youngest is the likeliest to be of the same collection.
+    const base::UniqueFd& any = Below(2) == 0 ? world_.references.back()
+                                              : world_.references[Below(world_.references.size())];
+    Queue(op::NodeMessage{handle, std::nullopt, core::event::IsAlternateFor{},
+                          client_.Push(base::Dup(any))});
+  }
+
+  void Track(Handle handle) {
+    int ends[2] = {-1, -1};
+    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    base::UniqueFd read(ends[0]);
+    const DescriptorNumber write = client_.Push(base::UniqueFd(ends[1]));
+    if (world_.watched.size() < kWatchedAtMost) {
+      world_.watched.push_back(std::move(read));
+    } else {
+      world_.watched[Below(kWatchedAtMost)] = std::move(read);
+    }
+    Queue(op::NodeMessage{handle, std::nullopt, core::event::AttachNodeTracking{}, write});
   }
 
   void TokenStep(size_t which) {
@@ -336,8 +390,13 @@ class Actor {
 bool NothingIsLeft(TestClient& observer) {
   const OperationResult result = observer.Do(op::InspectStatus{});
   const auto* status = std::get_if<StatusInfo>(&result);
-  return status != nullptr && status->sessions == 1 && status->collections == 0 &&
-         status->nodes == 0 && status->exported_nodes == 0 && status->live_buffers == 0;
+  if (status == nullptr) return false;
+  const auto held =
+      std::find_if(status->limits.begin(), status->limits.end(),
+                   [](const NamedLimit& limit) { return limit.name == "held_descriptors"; });
+  return held != status->limits.end() && held->used == 0 && status->sessions == 1 &&
+         status->collections == 0 && status->nodes == 0 && status->exported_nodes == 0 &&
+         status->live_buffers == 0;
 }
 
 Tally Play(uint64_t seed) {
@@ -359,6 +418,12 @@ Tally Play(uint64_t seed) {
   TestClient observer(world.engine);
   EXPECT_TRUE(testing::Eventually([&] { return NothingIsLeft(observer); }))
       << "something is left of clients that are gone";
+  for (const base::UniqueFd& read : world.watched) {
+    pollfd poller{read.get(), 0, 0};
+    EXPECT_TRUE(::poll(&poller, 1, static_cast<int>(kPatience.count()) * 1000) == 1 &&
+                (poller.revents & POLLHUP) != 0)
+        << "a tracking end outlives its node";
+  }
   return world.tally;
 }
 
@@ -378,6 +443,7 @@ TEST_P(SessionSimulation, KeepsItsPromisesAfterEveryRandomCall) {
   EXPECT_GT(tally.imports, 100u);
   EXPECT_GT(tally.out_of_order, 5000u);
   EXPECT_GT(tally.aborted, 10u);
+  EXPECT_GT(tally.references, 10u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, SessionSimulation, ::testing::Range<uint64_t>(1, 5));

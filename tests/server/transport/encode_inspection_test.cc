@@ -77,7 +77,12 @@ CollectionDetail SomeCollection() {
       {.node = 10, .session_id = 5, .handle = 6, .peer = {.pid = 7, .uid = 8}},
       {.node = 12, .exported = true, .exported_koid = 99, .peer = {.uid = 8}},
   };
-  detail.buffers = {{.index = 1, .device = 2, .inode = 3, .size_bytes = 4096, .hand_outs = 2}};
+  detail.buffers = {{.index = 1,
+                     .name = "frames:1",
+                     .device = 2,
+                     .inode = 3,
+                     .size_bytes = 4096,
+                     .hand_outs = 2}};
   return detail;
 }
 
@@ -127,6 +132,23 @@ TEST(Inspection, ShowsWhoFailsAloneAndIsNotWaitedFor) {
   EXPECT_EQ(shown.nodes(1).failure_mode(), sysmem2::FAILURE_MODE_DO_NOT_PROPAGATE);
   EXPECT_EQ(shown.nodes(2).failure_mode(), sysmem2::FAILURE_MODE_PROPAGATE_BEFORE_ALLOCATION);
   EXPECT_EQ(shown.waiting_for_size(), 1);
+}
+
+TEST(Inspection, ShowsWhoIsWeakWhoIsTrackedAndWhoWasChosen) {
+  CollectionDetail detail = SomeCollection();
+  detail.snapshot.nodes[0].trackings = 7;
+  detail.snapshot.nodes[1].weak = true;
+  detail.snapshot.nodes[1].weak_ok = true;
+  detail.snapshot.nodes[1].weak_ok_for_children = true;
+  detail.snapshot.nodes[1].chosen = 12;
+  const sysmem2::CollectionDetail shown = Shown(detail);
+  EXPECT_EQ(shown.nodes(0).node_trackings(), 7u);
+  EXPECT_FALSE(shown.nodes(0).weak() || shown.nodes(0).weak_ok());
+  EXPECT_FALSE(shown.nodes(0).weak_ok_for_child_nodes_also());
+  EXPECT_FALSE(shown.nodes(0).has_selected_child_id());
+  EXPECT_TRUE(shown.nodes(1).weak() && shown.nodes(1).weak_ok());
+  EXPECT_TRUE(shown.nodes(1).weak_ok_for_child_nodes_also());
+  EXPECT_EQ(shown.nodes(1).selected_child_id(), 12u);
 }
 
 TEST(Inspection, ExplainsAFailureInOneSentenceAndThenAtLength) {
