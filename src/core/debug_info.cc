@@ -28,6 +28,8 @@ DebugInfo Renamed(const DebugInfo& before, const DebugInfo& wanted, size_t max_b
   return DebugInfo{std::string(CutUtf8(name, max_bytes)), wanted.id};
 }
 
+std::string_view NewestName(std::string_view name) { return name.substr(0, name.find(" (was ")); }
+
 DebugInfo Attached(const DebugInfo& parent, size_t max_bytes) {
   const std::string name =
       parent.name.empty() ? "from AttachToken()" : parent.name + " then AttachToken()";

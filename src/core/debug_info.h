@@ -21,6 +21,9 @@ std::string_view CutUtf8(std::string_view text, size_t max_bytes);
 // earlier name is kept in the form "new (was old)", cut to `max_bytes`; the id is replaced.
 DebugInfo Renamed(const DebugInfo& before, const DebugInfo& wanted, size_t max_bytes);
 
+// The name that was given last: without the "(was old)" that Renamed adds.
+std::string_view NewestName(std::string_view name);
+
 // DBG-3: what a token is called that was attached to a collection called `parent`.
 DebugInfo Attached(const DebugInfo& parent, size_t max_bytes);
 

@@ -18,6 +18,12 @@
 namespace sysmem::core {
 namespace {
 
+// `NV12 LINEAR drops out: why` -> `why`: an elimination begins with the name already.
+std::string WithoutSubject(const std::string& message, const std::string& name) {
+  const std::string subject = name + " drops out: ";
+  return message.rfind(subject, 0) == 0 ? message.substr(subject.size()) : message;
+}
+
 // How many are named for each format or heap.
 constexpr size_t kNamedForOne = 4;
 // Heaps have names of a client's choice.
@@ -107,7 +113,7 @@ class Finder {
         break;
       case DroppedFormat::Because::kCannotBeOne:
         one.field = dropped.why.fields.front();
-        one.why = dropped.why.message;
+        one.why = WithoutSubject(dropped.why.message, one.name);
         one.by = WhoSays(one.field, {.pair = pair, .entry = {}});
         break;
     }

@@ -106,7 +106,7 @@ std::string ChoiceInWords(const GroupChoice& choice, const NodeTree& tree) {
   size_t untold = 0;
   std::string text;
   for (const GroupChoice::Pick& pick : choice.Picks(kGroupsOfOneTry, untold)) {
-    const std::string& name = tree.Get(pick.group).debug.name;
+    const std::string_view name = NewestName(tree.Get(pick.group).debug.name);
     text += text.empty() ? "a group" : ", a group";
     if (!name.empty()) {
       text += " of \"";

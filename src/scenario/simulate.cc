@@ -193,6 +193,7 @@ class Simulation {
     outcome_.settings = settings_;
     outcome_.plan = now.plan;
     outcome_.failure = now.failure;
+    outcome_.report = collection_.Explain();
     is_there_.resize(nodes_.size());
     for (const core::NodeSnapshot& node : now.nodes) {
       if (node.id <= nodes_.size()) is_there_[node.id - 1] = node.allocated;

@@ -21,6 +21,7 @@
 #include "core/event.h"
 #include "core/failure.h"
 #include "core/plan.h"
+#include "core/report.h"
 #include "scenario/scenario.h"
 
 namespace sysmem::scenario {
@@ -53,6 +54,7 @@ struct Outcome {
   // What was agreed on by those who were there at the beginning, or why nothing was.
   std::optional<core::Plan> plan;
   std::optional<core::Failure> failure;
+  core::Report report;             // why; of those who came later each failure has its own
   std::vector<NodeOutcome> nodes;  // of Scenario::nodes, in the same order
   std::vector<Step> steps;         // all that was said and answered
   // The scenario's own, with room for nodes that the file does not name.

@@ -186,7 +186,7 @@ TEST(Report, TellsWhoRuledOutEachFormat) {
                             {"encoder", CpuImages({ntsc, Rgba()})},
                             {"display", CpuImages({Nv12(), bgra})}});
   EXPECT_TELLS(story,
-               "Image format NV12 LINEAR dropped out: NV12 LINEAR drops out: the participants have "
+               "Image format NV12 LINEAR dropped out: the participants have "
                "no colour space in common: \"camera\": REC709; \"encoder\": REC601_NTSC; "
                "\"display\": REC709.");
   EXPECT_TELLS(story,

@@ -75,19 +75,6 @@ std::string DescribeFailure(const Json& failure) {
   return text;
 }
 
-// The lines behind the first one, which stands above already.
-std::string DescribeExplanation(const std::string& explanation) {
-  size_t begin = explanation.find('\n');
-  if (begin == std::string::npos) return "";
-  std::string text = "why:\n";
-  while (begin < explanation.size()) {
-    const size_t end = std::min(explanation.find('\n', begin + 1), explanation.size());
-    text += "  " + SafeLine(explanation.substr(begin + 1, end - begin - 1)) + "\n";
-    begin = end;
-  }
-  return text;
-}
-
 }  // namespace
 
 std::string DescribeCollection(const Json& detail) {
@@ -103,7 +90,7 @@ std::string DescribeCollection(const Json& detail) {
             DescribeSettings(detail["settings"]) + "\n";
   }
   if (summary.contains("failure")) text += "failure: " + DescribeFailure(summary["failure"]);
-  text += DescribeExplanation(Text(detail, "explanation"));
+  text += DescribeWhy(Text(detail, "explanation"), true);
   for (const Json& waiting : detail.value("waiting_for", Json::array())) {
     text += "waiting for " + Safe(waiting.get<std::string>()) + "\n";
   }

@@ -26,6 +26,7 @@ int SimulateFiles(const SimulateOptions& options);
 // Parts of SimulateFiles, in files of their own.
 std::string DescribeOutcome(const scenario::Scenario& scenario, const scenario::Outcome& outcome);
 Json OutcomeAsJson(const scenario::Scenario& scenario, const scenario::Outcome& outcome);
+Json ReportAsJson(const core::Report& report);
 // What one participant asked for, one line per matter, for people.
 std::vector<std::string> DescribeNeeds(const core::Constraints& constraints);
 

@@ -114,9 +114,12 @@ Json OutcomeAsJson(const scenario::Scenario& scenario, const scenario::Outcome& 
       one["writable"] = node.grant->writable;
     }
     if (node.failure) one["failure"] = FailureAsJson(*node.failure);
+    if (scenario.nodes[i].attached && node.failure && node.failure->report) {
+      one["report"] = ReportAsJson(*node.failure->report);
+    }
     participants.push_back(std::move(one));
   }
-  Json json = {{"participants", std::move(participants)}};
+  Json json = {{"participants", std::move(participants)}, {"report", ReportAsJson(outcome.report)}};
   if (!scenario.title.empty()) json["title"] = scenario.title;
   if (outcome.plan) json["result"] = PlanAsJson(*outcome.plan);
   if (outcome.failure) json["failure"] = FailureAsJson(*outcome.failure);

@@ -5,9 +5,11 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/escape.h"
 #include "core/color_space.h"
 #include "core/drm_format.h"
 #include "core/pixel_format.h"
+#include "core/report.h"
 #include "scenario/image_facts.h"
 #include "tools/sysmemctl/simulate.h"
 #include "tools/sysmemctl/text.h"
@@ -132,6 +134,16 @@ std::string DescribeFailure(const core::Failure& failure, const std::string& ind
   return text + indent + "(" + where + ")\n";
 }
 
+// Behind the first sentence if that stands above already.
+std::string Why(const core::Report& report, bool headline_is_told) {
+  const core::ReportText told = core::TextOf(report, base::EscapeSentence);
+  std::string lines = told.text;
+  if (told.sentences_left_out > 0) {
+    lines += "\n" + Plural(told.sentences_left_out, "more sentence") + ".";
+  }
+  return DescribeWhy(lines, headline_is_told);
+}
+
 std::string Gets(const scenario::NodeOutcome& outcome) {
   switch (outcome.fate) {
     case scenario::Fate::kTakesPart:
@@ -208,6 +220,7 @@ std::string DescribeLateFailures(const scenario::Scenario& scenario,
     told.push_back(&*failure);
     text +=
         "\n" + Safe(scenario.nodes[i].name) + " cannot join:\n" + DescribeFailure(*failure, "  ");
+    if (failure->report) text += "\n" + Why(*failure->report, true);
   }
   return text;
 }
@@ -217,9 +230,11 @@ std::string DescribeLateFailures(const scenario::Scenario& scenario,
 std::string DescribeOutcome(const scenario::Scenario& scenario, const scenario::Outcome& outcome) {
   std::string text;
   if (outcome.failure) {
-    text += "No agreement:\n" + DescribeFailure(*outcome.failure, "  ");
+    text += "No agreement:\n" + DescribeFailure(*outcome.failure, "  ") + "\n" +
+            Why(outcome.report, outcome.report.refused.size() == 1);
   } else if (outcome.plan) {
-    text += "Agreed:\n" + DescribePlan(*outcome.plan) + DescribeLateFailures(scenario, outcome);
+    text += "Agreed:\n" + DescribePlan(*outcome.plan) + "\n" + Why(outcome.report, false) +
+            DescribeLateFailures(scenario, outcome);
   }
   return text + "\nWho asked for what:\n" + DescribeParticipants(scenario, outcome);
 }

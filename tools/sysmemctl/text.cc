@@ -5,6 +5,7 @@
 #include <array>
 #include <cctype>
 #include <cstdio>
+#include <sstream>
 
 #include "base/escape.h"
 
@@ -57,6 +58,15 @@ std::string Process(const Json& peer) {
 
 std::string HeapName(const Json& heap) {
   return ShortHeapName(Text(heap, "heap_type"), Number(heap, "id"));
+}
+
+std::string DescribeWhy(const std::string& explanation, bool headline_is_told) {
+  std::istringstream sentences(explanation);
+  std::string sentence;
+  if (headline_is_told) std::getline(sentences, sentence);
+  std::string text;
+  while (std::getline(sentences, sentence)) text += "  " + sentence + "\n";
+  return text.empty() ? "" : "Why:\n" + text;
 }
 
 std::string ShortHeapName(const std::string& heap_type, uint64_t id) {

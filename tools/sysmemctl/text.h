@@ -28,6 +28,9 @@ std::string Process(const Json& peer);
 std::string HeapName(const Json& heap);
 // The same of a heap_type; with the id unless that is 0.
 std::string ShortHeapName(const std::string& heap_type, uint64_t id);
+// "Why:" and the sentences of an explanation, one per line, without the first one if that stands
+// above already. Nothing if none is left. Names in it are escaped already, by whoever wrote it.
+std::string DescribeWhy(const std::string& explanation, bool headline_is_told);
 
 // Rows in aligned columns; the first row is the heading. Columns of numbers align to the right.
 class Table {

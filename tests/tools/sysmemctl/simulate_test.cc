@@ -55,6 +55,37 @@ TEST_F(SimulateProgram, NamesTheCulpritsInJson) {
   EXPECT_EQ(json[1]["result"]["buffer_count"], 1);
 }
 
+TEST_F(SimulateProgram, ExplainsASuccess) {
+  const testing::Ended ended = Sysmemctl({"simulate", good_});
+  EXPECT_THAT(ended.output, HasSubstr("\nWhy:\n"));
+  EXPECT_THAT(ended.output, HasSubstr("\n  Buffer count 1: camping 1 "));
+}
+
+TEST_F(SimulateProgram, ExplainsAFailureWithASmallestConflict) {
+  const testing::Ended ended = Sysmemctl({"simulate", conflict_});
+  EXPECT_THAT(ended.output, HasSubstr("\nWhy:\n  Refused while "));
+  EXPECT_THAT(ended.output,
+              HasSubstr("\n  The smallest conflict is between 2 of 2 participants: "));
+}
+
+TEST_F(SimulateProgram, ExplainsToPrograms) {
+  const testing::Ended ended = Sysmemctl({"simulate", "--json", conflict_, good_});
+  const auto json = nlohmann::json::parse(ended.output, nullptr, false);
+  ASSERT_TRUE(json.is_array()) << ended.output;
+  const auto& refused = json[0]["report"]["refused"][0];
+  EXPECT_EQ(refused["proven_smallest"], true);
+  EXPECT_EQ(refused["conflict"][1]["name"], "b");
+  EXPECT_EQ(json[0]["report"]["decisions"].size(), 0);
+  EXPECT_EQ(json[1]["report"]["refused"].size(), 0);
+  EXPECT_EQ(json[1]["report"]["decisions"][0]["about"], "heap");
+}
+
+TEST_F(SimulateProgram, EscapesNamesInExplanationsOnce) {
+  const std::string odd = File("odd.toml", Bytes("a\\u001b\\\"", "4096") + Bytes("b", "8192"));
+  const testing::Ended ended = Sysmemctl({"simulate", odd});
+  EXPECT_THAT(ended.output, HasSubstr("participants: \"a\\x1b\"\": "));
+}
+
 TEST_F(SimulateProgram, EndsWithTheFirstCodeThatIsNotZero) {
   EXPECT_EQ(Sysmemctl({"simulate", good_, good_}).exit_code, 0);
   EXPECT_EQ(Sysmemctl({"simulate", good_, conflict_}).exit_code, 5);
