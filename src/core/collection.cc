@@ -165,13 +165,14 @@ void Collection::State::FailSubtree(NodeId top, const Failure& why, Level level)
   }
   if (whole) failure_ = why;
   if (whole && !result_) nodes_at_failure_ = TakeNodeSnapshots();
-  CloseSubtree(top, why.message);
+  CloseSubtree(top, why);
 }
 
-void Collection::State::CloseSubtree(NodeId top, const std::string& why) {
-  const std::string reason(CutUtf8(why, kReasonBytes));
+void Collection::State::CloseSubtree(NodeId top, const Failure& why) {
+  const std::string reason(CutUtf8(why.message, kReasonBytes));
   const bool whole = top == tree_.root();
-  for (NodeId id : ChildrenFirst(tree_, top)) {
+  last_closed_ = {ChildrenFirst(tree_, top), why};
+  for (NodeId id : last_closed_.nodes) {
     Node& node = tree_.Get(id);
     AnswerWaits(node, Closed(reason));
     if (node.founder && !whole) {
@@ -198,7 +199,7 @@ void Collection::State::CloseDomainsWithoutClients() {
                   Level::kInfo);
     } else if (result_) {
       Log(Level::kInfo, "the last client is gone");
-      CloseSubtree(top, "the last client is gone");
+      CloseSubtree(top, Closed("the last client is gone"));
     } else {
       FailSubtree(top, WithRule("ZERO-2", "the last client is gone, and nothing was allocated"),
                   Level::kError);

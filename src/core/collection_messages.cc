@@ -16,8 +16,19 @@ namespace sysmem::core {
 Node* Collection::State::Reachable(NodeId id, CallId call) {
   Node* node = tree_.Find(id);
   if (node != nullptr && node->connected) return node;
-  Answer(call, Closed("node " + std::to_string(id) + " is closed"));
+  Answer(call, WhyClosed(id));
   return nullptr;
+}
+
+// What decided often stands in the same batch as the wait behind it: that one is told as much as
+// those that waited before, but for the error code (DEL-3).
+Failure Collection::State::WhyClosed(NodeId id) const {
+  Failure failure = last_closed_.Has(id) ? last_closed_.why : Failure{};
+  const std::string what = "node " + std::to_string(id) + " is closed";
+  failure.message = failure.message.empty() ? what : what + ": " + failure.message;
+  failure.outcome = Outcome::kClosed;
+  failure.error = Error::kUnspecified;
+  return failure;
 }
 
 bool Collection::State::Obeys(const Node& node, CallId call, std::initializer_list<Rule> rules) {

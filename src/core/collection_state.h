@@ -23,6 +23,7 @@
 // An answer to a message is appended before whatever the message causes.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -97,9 +98,9 @@ class Collection::State {
   void LoseClient(const Node& node, const std::string& why);
   // Logs, remembers and carries out the failure of the sub-tree `top`.
   void FailSubtree(NodeId top, const Failure& why, Level level);
-  // Ends what is pending on the sub-tree `top`, children first, and removes it. `why` is for
-  // people.
-  void CloseSubtree(NodeId top, const std::string& why);
+  // Ends what is pending on the sub-tree `top`, children first, and removes it. Of
+  // `why` people are told the message.
+  void CloseSubtree(NodeId top, const Failure& why);
   // The normal end or the failure of each domain whose clients are all gone (ZERO-1, ZERO-2).
   void CloseDomainsWithoutClients();
   void CheckStrongNodes();
@@ -134,6 +135,7 @@ class Collection::State {
 
   // The node if a client holds it; otherwise answers kClosed and returns nullptr.
   Node* Reachable(NodeId id, CallId call);
+  Failure WhyClosed(NodeId id) const;
   // True if no rule of the table is broken; otherwise the first one that is decides, and the
   // message is refused. `node` may be gone then.
   bool Obeys(const Node& node, CallId call, std::initializer_list<Rule> rules);
@@ -218,8 +220,15 @@ class Collection::State {
   std::unordered_map<NodeId, Departed> departed_;
   std::vector<RefusedTry> refused_;
   std::vector<NodeSnapshot> nodes_at_failure_;  // if it failed early
-  bool holds_buffers_ = false;                  // the daemon's own strong handles
-  std::optional<Failure> failure_;              // why the root failed
+  // Who was closed last, and why: for calls that were on their way then.
+  struct LastClosed {
+    std::vector<NodeId> nodes;
+    Failure why;
+    bool Has(NodeId id) const { return std::find(nodes.begin(), nodes.end(), id) != nodes.end(); }
+  };
+  LastClosed last_closed_;
+  bool holds_buffers_ = false;      // the daemon's own strong handles
+  std::optional<Failure> failure_;  // why the root failed
   // Since domains were last looked at for ZERO-1. Without it none has become idle meanwhile: a node
   // is born connected, and whoever makes a domain of a node is its client.
   bool clients_lost_ = false;

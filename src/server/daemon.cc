@@ -174,6 +174,7 @@ absl::Status Daemon::StartEngine() {
   EngineOptions engine_options;
   engine_options.limits = LimitsFor(descriptor_limit_);
   engine_options.core.limits.page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  engine_options.core.limits.allocation_bytes = options_.max_buffer_bytes;
   engine_options.core.format_costs = options_.format_costs;
   engine_options.core.debug_log = options_.log_level == LogLevel::kDebug;
   engine_options.heaps = {std::make_shared<heaps::MemfdHeap>(

@@ -39,6 +39,11 @@ std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
   auto ns_to_ms = [](int64_t ns) { return static_cast<uint64_t>(ns / 1'000'000); };
   return {
       {"buffer_bytes", core.buffer_bytes, "bytes", "of one buffer, padding included", {}},
+      {"allocation_bytes",
+       std::min(core.allocation_bytes, core.buffer_bytes),
+       "bytes",
+       "of one buffer, padding not counted (--max-buffer-size)",
+       {}},
       {"collection_bytes", core.collection_bytes, "bytes", "of all buffers of a collection", {}},
       {"buffers_per_collection",
        core.buffers_per_collection,

@@ -102,6 +102,23 @@ absl::Status ReadWarmPool(const std::string& value, Options& options) {
   return absl::OkStatus();
 }
 
+absl::Status ReadMaxBufferSize(const std::string& value, Options& options) {
+  std::string digits = value;
+  try {
+    // Leaves the number of bytes, or takes a unit alone for none of it.
+    CLI::AsSizeValue(/*kb_is_1000=*/false)(digits);
+  } catch (const CLI::ValidationError&) {
+    digits.clear();
+  }
+  if (value.find_first_of("0123456789") != 0) digits.clear();
+  const std::optional<uint64_t> bytes = ParseNumber<uint64_t>(digits);
+  if (!bytes || *bytes == 0) {
+    return Expected("a number of bytes above 0, as in 4096 or 64MiB", value);
+  }
+  options.max_buffer_bytes = *bytes;
+  return absl::OkStatus();
+}
+
 // Files are read when it is known which ones they are (ReadCostFiles).
 absl::Status ReadFormatCostFiles(const std::string& value, Options& options) {
   options.format_cost_files.clear();
@@ -140,6 +157,8 @@ constexpr Setting kSettings[] = {
      "Part of the available memory that allocations leave alone (default 5)", ReadMemoryReserve},
     {"--warm-pool", "SYSMEMD_WARM_POOL", "memory.warm_pool", "MIB",
      "Memory for small buffers made ahead of time (default 8)", ReadWarmPool},
+    {"--max-buffer-size", "SYSMEMD_MAX_BUFFER_SIZE", "memory.max_buffer_size", "BYTES",
+     "What one buffer may hold at most, as in 4096 or 64MiB (default 256MiB)", ReadMaxBufferSize},
     {"--format-costs", "SYSMEMD_FORMAT_COSTS", "formats.costs", "FILE:FILE...",
      "Files that say which image formats to prefer", ReadFormatCostFiles},
     {"--record", "SYSMEMD_RECORD", "record.file", "FILE",

@@ -31,6 +31,8 @@ struct Options {
   std::optional<gid_t> admin_gid;
   uint64_t warm_pool_bytes = 8 << 20;   // of small buffers made ahead of time; 0: none
   unsigned memory_reserve_percent = 5;  // of the available memory, which allocations leave alone
+  // What one buffer may hold at most, padding not counted (core::Limits::allocation_bytes).
+  uint64_t max_buffer_bytes = core::Limits{}.allocation_bytes;
   // Which of several possible image formats is chosen (COST-1). Of equal entries the later holds.
   std::vector<core::FormatCost> format_costs;
   std::vector<std::string> format_cost_files;  // are in format_costs already

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/core/attach_harness.h"
 #include "tests/core/collection_harness.h"
 
 namespace sysmem::core::test {
@@ -143,6 +144,39 @@ TEST(CollectionEnd, NamesTheClientThatLeft) {
   h.Say(event::Close{.node = 2, .why = "session ended"});
   EXPECT_THAT(h.Last<effect::NodeClosed>()->why,
               HasSubstr("collection \"presenter\" (id 4, node 2) was closed without Release"));
+}
+
+// The one whose constraints decide usually waits right behind them.
+TEST(CollectionEnd, IsExplainedToCallsThatComeBehindTheDecision) {
+  Harness h;
+  h.MakeTokens(1);
+  h.BindAndConstrain(1, Picky(4096));
+  const CallId before = h.Say(event::Wait{.node = 1});
+  h.BindAndConstrain(2, Picky(8192));
+  const CallId behind = h.Say(event::Wait{.node = 2});
+  ASSERT_EQ(h.ErrorOf(before), Error::kConstraintsIntersectionEmpty);
+  ASSERT_EQ(h.OutcomeOf(behind), Outcome::kClosed) << "and no error code with it, DEL-3";
+  const Failure told = *h.FailureOf(behind);
+  EXPECT_EQ(told.message, "node 2 is closed: " + h.FailureOf(before)->message);
+  EXPECT_EQ(told.rule, h.FailureOf(before)->rule);
+  EXPECT_EQ(told.field, h.FailureOf(before)->field);
+  EXPECT_EQ(told.participants, h.FailureOf(before)->participants);
+  EXPECT_EQ(told.report, h.FailureOf(before)->report);
+  EXPECT_EQ(told.participants.size(), 2u);
+  // Who was never there learns nothing of it.
+  const Failure stranger = *h.FailureOf(h.Say(event::Wait{.node = 9}));
+  EXPECT_EQ(stranger, Closed("node 9 is closed"));
+}
+
+TEST(CollectionEnd, OfAnAttachedSubtreeIsExplainedToItsLateWait) {
+  Harness h;
+  ShareBuffers(h);
+  Attach(h, 1, 5);
+  h.BindAndConstrain(5, AtMost(1));
+  const CallId wait = h.Say(event::Wait{.node = 5});
+  EXPECT_EQ(h.OutcomeOf(wait), Outcome::kClosed);
+  EXPECT_NE(h.FailureOf(wait)->report, nullptr);
+  EXPECT_TRUE(h.IsConnected(1));
 }
 
 }  // namespace

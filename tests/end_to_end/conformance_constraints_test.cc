@@ -15,6 +15,11 @@ constexpr uint64_t kBytesOf512x1024 = 512 * 1024 * 3 / 2;
 
 class Con : public Conformance {};
 class Cnt : public Conformance {};
+// No buffer is larger than a page.
+class ConOfSmallBuffers : public Conformance {
+ protected:
+  ConOfSmallBuffers() : Conformance({.arguments = {"--max-buffer-size", "4096"}}) {}
+};
 
 sysmem::Constraints RawBuffers(const sysmem::Usage& usage) {
   return {.usage = usage,
@@ -92,6 +97,20 @@ TEST_F(Con, HasDefaultsThatWorkForAllOtherFieldsOfAnImage) {
   SYSMEM_ASSERT_OK(buffers);
   EXPECT_GE(buffers->settings().size_bytes, kBytesOf512x1024);
   EXPECT_GE(buffers->settings().raw_size_bytes, kBytesOf512x1024);
+}
+
+// Case CON-14
+TEST_F(ConOfSmallBuffers, RefusesABufferAboveTheDaemonsLimit) {
+  const auto asking_for = [](uint64_t bytes) {
+    return sysmem::Constraints{
+        .usage = sysmem::Usage{.cpu = SYSMEM_CPU_USAGE_READ},
+        .min_buffer_count = 1,
+        .memory = sysmem::MemoryConstraints{.min_size_bytes = bytes, .cpu_domain_supported = true}};
+  };
+  auto too_large = Allocate(asking_for(2 * kPage));
+  ASSERT_FALSE(too_large.ok());
+  EXPECT_EQ(too_large.failure().rule, "4.9") << too_large.failure().message;
+  SYSMEM_EXPECT_OK(Allocate(asking_for(kPage)));
 }
 
 // Case CON-16

@@ -87,6 +87,25 @@ TEST_F(Explanations, TellAProgramWhoIsInTheWay) {
   EXPECT_EQ(shown["explanation"], failure.message + "\n" + failure.report);
 }
 
+// The display's constraints decide, so its wait finds the collection gone already.
+TEST_F(Explanations, ReachWhoWaitsBehindTheConstraintsThatDecide) {
+  SYSMEM_EXPECT_OK(camera().SetConstraints(WriterNeeds(1, 9000)));
+  SYSMEM_EXPECT_OK(client().Flush());
+  sysmem::Constraints small = ReaderNeeds();
+  small.memory = sysmem::MemoryConstraints{.max_size_bytes = 8000};
+  SYSMEM_EXPECT_OK(display().SetConstraints(small));
+  const auto outcome = display().Wait(Patience());
+  ASSERT_FALSE(outcome.ok());
+  const sysmem::Failure& failure = outcome.failure();
+  EXPECT_EQ(failure.status, sysmem::Status::kClosed);
+  EXPECT_EQ(failure.field, "buffer_memory_constraints.min_size_bytes");
+  EXPECT_EQ(failure.participants.size(), 2u);
+  EXPECT_TRUE(Contains(failure.message, "min_size_bytes 9000 is greater than max_size_bytes 8000"))
+      << failure.message;
+  EXPECT_TRUE(Contains(failure.report, "The smallest conflict is between 2 of 2 participants"))
+      << failure.report;
+}
+
 TEST_F(Explanations, TellWhyThereAreTheseBuffers) {
   SYSMEM_EXPECT_OK(camera().SetConstraints(WriterNeeds(3, 9000)));
   SYSMEM_EXPECT_OK(display().SetConstraints(ReaderNeeds(2)));

@@ -69,6 +69,7 @@ TEST_F(OptionsTest, HaveDefaults) {
   EXPECT_EQ(options.log_level, LogLevel::kInfo);
   EXPECT_EQ(options.memory_reserve_percent, 5U);
   EXPECT_EQ(options.warm_pool_bytes, 8U << 20);
+  EXPECT_EQ(options.max_buffer_bytes, UINT64_MAX);  // the service's own limit holds
   EXPECT_EQ(options.record_file, "");
   EXPECT_EQ(options.admin_gid, std::nullopt);
   EXPECT_EQ(options.ready_fd, std::nullopt);
@@ -88,6 +89,16 @@ TEST_F(OptionsTest, AreReadFromTheCommandLine) {
   EXPECT_EQ(options.record_file, "/a/recording");
   EXPECT_THAT(options.ready_fd, Optional(7));
   EXPECT_THAT(options.test_shuffle_calls, Optional(99U));
+}
+
+TEST_F(OptionsTest, TakeASizeWithAndWithoutAUnit) {
+  EXPECT_EQ(Good({"--max-buffer-size", "4096"}).max_buffer_bytes, 4096u);
+  EXPECT_EQ(Good({"--max-buffer-size", "64MiB"}).max_buffer_bytes, 64u << 20);
+  for (const char* wrong : {"0", "", "MiB", "-1", "1.5MiB", "4 parsecs", "18446744073709551616"}) {
+    EXPECT_THAT(Complaint({"--max-buffer-size", wrong}),
+                StartsWith("sysmemd: --max-buffer-size: expected a number of bytes above 0"))
+        << wrong;
+  }
 }
 
 TEST_F(OptionsTest, AreReadFromTheFile) {
