@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <map>
 #include <mutex>
@@ -31,43 +32,60 @@ constexpr int kEventsPerWait = 64;
 // Numbers below kFirstId are the loop's own descriptors.
 constexpr uint64_t kWakeId = 0;
 constexpr uint64_t kTimerId = 1;
-constexpr uint64_t kFirstId = 2;
+constexpr uint64_t kHangUpsId = 2;
+constexpr uint64_t kFirstId = 3;
 
 }  // namespace
 
 class EventLoop::Impl {
  public:
-  Impl(base::UniqueFd epoll, base::UniqueFd timer, base::EventFd wake)
-      : epoll_(std::move(epoll)), timer_(std::move(timer)), wake_(std::move(wake)) {}
+  Impl(base::UniqueFd epoll, base::UniqueFd hang_ups, base::UniqueFd timer, base::EventFd wake)
+      : epoll_(std::move(epoll)),
+        hang_ups_(std::move(hang_ups)),
+        timer_(std::move(timer)),
+        wake_(std::move(wake)) {}
 
-  absl::Status Control(int operation, int fd, uint32_t events, uint64_t id) {
+  static absl::Status Control(const base::UniqueFd& set, int operation, int fd, uint32_t events,
+                              uint64_t id) {
     epoll_event event{};
     event.events = events;
     event.data.u64 = id;
-    if (::epoll_ctl(epoll_.get(), operation, fd, &event) == 0) return absl::OkStatus();
+    if (::epoll_ctl(set.get(), operation, fd, &event) == 0) return absl::OkStatus();
     return base::ErrnoStatus(errno, "watch a descriptor");
   }
 
   absl::Status WatchOwnDescriptors() {
-    absl::Status status = Control(EPOLL_CTL_ADD, wake_.fd().get(), EPOLLIN, kWakeId);
-    if (!status.ok()) return status;
-    return Control(EPOLL_CTL_ADD, timer_.get(), EPOLLIN, kTimerId);
+    absl::Status status = Control(epoll_, EPOLL_CTL_ADD, wake_.fd().get(), EPOLLIN, kWakeId);
+    status.Update(Control(epoll_, EPOLL_CTL_ADD, timer_.get(), EPOLLIN, kTimerId));
+    status.Update(Control(epoll_, EPOLL_CTL_ADD, hang_ups_.get(), EPOLLIN, kHangUpsId));
+    return status;
   }
 
-  absl::StatusOr<WatchId> AddWatch(int fd, uint32_t events, WatchCallback callback) {
-    auto watch = std::make_shared<Watch>(Watch{fd, std::move(callback)});
+  absl::StatusOr<WatchId> AddWatch(const base::UniqueFd& set, int fd, uint32_t events,
+                                   WatchCallback callback) {
+    auto watch = std::make_shared<Watch>(Watch{&set, fd, std::move(callback)});
     std::lock_guard lock(mutex_);
     const WatchId id = next_id_++;
-    if (absl::Status status = Control(EPOLL_CTL_ADD, fd, events, id); !status.ok()) return status;
+    if (absl::Status status = Control(set, EPOLL_CTL_ADD, fd, events, id); !status.ok()) {
+      return status;
+    }
     watches_.emplace(id, std::move(watch));
+    if (&set == &hang_ups_) ++hang_up_watches_;
     return id;
+  }
+  absl::StatusOr<WatchId> AddWatch(int fd, uint32_t events, WatchCallback callback) {
+    return AddWatch(epoll_, fd, events, std::move(callback));
+  }
+  absl::StatusOr<WatchId> AddHangUpWatch(int fd, std::function<void()> callback) {
+    return AddWatch(hang_ups_, fd, 0, [callback = std::move(callback)](uint32_t) { callback(); });
   }
 
   void ChangeWatch(WatchId id, uint32_t events) {
     std::lock_guard lock(mutex_);
     const auto found = watches_.find(id);
     // Cannot fail: the descriptor is in the set, and a change allocates nothing.
-    if (found != watches_.end()) (void)Control(EPOLL_CTL_MOD, found->second->fd, events, id);
+    if (found == watches_.end()) return;
+    (void)Control(*found->second->set, EPOLL_CTL_MOD, found->second->fd, events, id);
   }
 
   void RemoveWatch(WatchId id) {
@@ -75,9 +93,14 @@ class EventLoop::Impl {
     std::lock_guard lock(mutex_);
     const auto found = watches_.find(id);
     if (found == watches_.end()) return;
-    (void)Control(EPOLL_CTL_DEL, found->second->fd, 0, id);
     removed = std::move(found->second);
     watches_.erase(found);
+    (void)Control(*removed->set, EPOLL_CTL_DEL, removed->fd, 0, id);
+    if (removed->set == &hang_ups_) --hang_up_watches_;
+  }
+
+  void CatchUp() {
+    if (hang_up_watches_ > 0) HandleHangUps();
   }
 
   TimerId RunAt(int64_t deadline_ns, std::function<void()> callback) {
@@ -118,7 +141,7 @@ class EventLoop::Impl {
       RunPosted();
       RunDueTimers();
       ArmTimer();
-      HandleEvents();
+      HandleEvents(epoll_, -1);
     }
   }
 
@@ -132,6 +155,7 @@ class EventLoop::Impl {
 
  private:
   struct Watch {
+    const base::UniqueFd* set;
     int fd;
     WatchCallback callback;
   };
@@ -183,14 +207,23 @@ class EventLoop::Impl {
     armed_for_ = earliest;
   }
 
-  void HandleEvents() {
+  // How many there were.
+  int HandleEvents(const base::UniqueFd& set, int timeout_ms) {
     std::array<epoll_event, kEventsPerWait> events;
-    const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsPerWait, -1);
+    const int count = ::epoll_wait(set.get(), events.data(), kEventsPerWait, timeout_ms);
     // Only EINTR can happen; then there is nothing to look at.
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<size_t>(i)];
       HandleEvent(event.data.u64, event.events);
     }
+    return count;
+  }
+
+  // Whoever comes while another thread is at it waits: what it closed may be among those. Events
+  // fetched in vain by both find their watch only once.
+  void HandleHangUps() {
+    const std::lock_guard lock(hang_ups_mutex_);
+    while (HandleEvents(hang_ups_, 0) == kEventsPerWait) continue;
   }
 
   void HandleEvent(uint64_t id, uint32_t events) {
@@ -205,6 +238,7 @@ class EventLoop::Impl {
       (void)!::read(timer_.get(), &expirations, sizeof(expirations));
       return;
     }
+    if (id == kHangUpsId) return HandleHangUps();
     std::shared_ptr<Watch> watch;
     {
       std::lock_guard lock(mutex_);
@@ -216,9 +250,13 @@ class EventLoop::Impl {
   }
 
   const base::UniqueFd epoll_;
+  const base::UniqueFd hang_ups_;  // a set of its own within `epoll_`, for CatchUp
   const base::UniqueFd timer_;
   const base::EventFd wake_;
   std::optional<int64_t> armed_for_;  // touched by the loop's thread only
+
+  std::atomic<size_t> hang_up_watches_ = 0;
+  std::mutex hang_ups_mutex_;  // taken before mutex_; held while callbacks of hang-ups run
 
   std::mutex mutex_;
   uint64_t next_id_ = kFirstId;
@@ -232,11 +270,14 @@ class EventLoop::Impl {
 absl::StatusOr<std::unique_ptr<EventLoop>> EventLoop::Create() {
   base::UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll) return base::ErrnoStatus(errno, "make an epoll descriptor");
+  base::UniqueFd hang_ups(::epoll_create1(EPOLL_CLOEXEC));
+  if (!hang_ups) return base::ErrnoStatus(errno, "make an epoll descriptor");
   base::UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer) return base::ErrnoStatus(errno, "make a timer descriptor");
   absl::StatusOr<base::EventFd> wake = base::EventFd::Create();
   if (!wake.ok()) return wake.status();
-  auto impl = std::make_unique<Impl>(std::move(epoll), std::move(timer), *std::move(wake));
+  auto impl = std::make_unique<Impl>(std::move(epoll), std::move(hang_ups), std::move(timer),
+                                     *std::move(wake));
   if (absl::Status status = impl->WatchOwnDescriptors(); !status.ok()) return status;
   return std::unique_ptr<EventLoop>(new EventLoop(std::move(impl)));
 }
@@ -248,6 +289,11 @@ absl::StatusOr<EventLoop::WatchId> EventLoop::AddWatch(int fd, uint32_t events,
                                                        WatchCallback callback) {
   return impl_->AddWatch(fd, events, std::move(callback));
 }
+absl::StatusOr<EventLoop::WatchId> EventLoop::AddHangUpWatch(int fd,
+                                                             std::function<void()> callback) {
+  return impl_->AddHangUpWatch(fd, std::move(callback));
+}
+void EventLoop::CatchUp() { impl_->CatchUp(); }
 void EventLoop::ChangeWatch(WatchId id, uint32_t events) { impl_->ChangeWatch(id, events); }
 void EventLoop::RemoveWatch(WatchId id) { impl_->RemoveWatch(id); }
 

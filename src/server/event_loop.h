@@ -31,8 +31,17 @@ class EventLoop {
   // Watches `fd`, which the caller keeps open until RemoveWatch. `events` as for epoll_ctl; 0 means
   // hang-up and error only. Fails when epoll refuses (max_user_watches, EMFILE).
   absl::StatusOr<WatchId> AddWatch(int fd, uint32_t events, WatchCallback callback);
+  // Watches `fd` for hang-up, once: `callback` removes the watch. Also CatchUp calls it, on its
+  // caller's thread, but never two such callbacks run at the same time: they are short, and do not
+  // call CatchUp.
+  absl::StatusOr<WatchId> AddHangUpWatch(int fd, std::function<void()> callback);
   void ChangeWatch(WatchId id, uint32_t events);
   void RemoveWatch(WatchId id);
+
+  // Handles the hang-ups of AddHangUpWatch that are there by now, whether the loop runs or not:
+  // what was closed before this call is gone after it. From any thread. One system call if nothing
+  // hung up, none if nothing is watched.
+  void CatchUp();
 
   // Runs `callback` once at or after `deadline_ns` (CLOCK_MONOTONIC).
   TimerId RunAt(int64_t deadline_ns, std::function<void()> callback);

@@ -52,7 +52,7 @@ core::Result<ExportTable::Made> ExportTable::Add(NodeRef node) {
     std::lock_guard lock(mutex_);
     entries_.emplace(*cookie, Entry{std::move(node), std::move(daemon_end), 0});
   }
-  auto watch = loop_.AddWatch(fd, 0, [weak = weak_from_this(), cookie = *cookie](uint32_t) {
+  auto watch = loop_.AddHangUpWatch(fd, [weak = weak_from_this(), cookie = *cookie] {
     if (auto self = weak.lock()) self->OnHangUp(cookie);
   });
   if (!watch.ok()) {

@@ -29,7 +29,7 @@ class ExportTable : public std::enable_shared_from_this<ExportTable> {
  public:
   using HangUp = std::function<void(const NodeRef&, uint64_t cookie)>;
 
-  // `hang_up` is called on the loop's thread when every copy of an end is gone.
+  // `hang_up` is called when every copy of an end is gone, as AddHangUpWatch calls.
   ExportTable(EventLoop& loop, uint64_t max_exports, HangUp hang_up);
   ~ExportTable();
 

@@ -106,6 +106,8 @@ absl::Status Session::Impl::Start() {
 }
 
 void Session::Impl::Submit(Request request, std::shared_ptr<ReplyPort> port) {
+  // The copies of exported ends that a client closed before it sent this are closed for it.
+  engine_.loop.CatchUp();
   const uint64_t number = request.number;
   std::unique_lock lock(mutex_);
   if (end_) {

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <memory>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -84,6 +85,63 @@ TEST_F(EventLoopTest, CallsALevelTriggeredWatchUntilItIsChanged) {
   EXPECT_EQ(calls, calls_before);
   loop().ChangeWatch(watch, EPOLLIN);
   runner_.RunUntil([&] { return calls > calls_before; });
+}
+
+class HangUps : public EventLoopTest {
+ protected:
+  void Add(size_t count) {
+    ends_.resize(count);
+    for (End& end : ends_) {
+      auto [ours, theirs] = base::SocketPair(SOCK_SEQPACKET).value();
+      end.ours = std::move(ours);
+      end.theirs = std::move(theirs);
+      end.watch = loop()
+                      .AddHangUpWatch(end.ours.get(),
+                                      [this, &end] {
+                                        ++end.calls;
+                                        loop().RemoveWatch(end.watch);
+                                      })
+                      .value();
+    }
+  }
+  void HangUpAll() {
+    for (End& end : ends_) end.theirs.reset();
+  }
+  std::set<int> Calls() const {
+    std::set<int> calls;
+    for (const End& end : ends_) calls.insert(end.calls);
+    return calls;
+  }
+
+ private:
+  struct End {
+    base::UniqueFd ours;
+    base::UniqueFd theirs;
+    EventLoop::WatchId watch = 0;
+    int calls = 0;
+  };
+  std::vector<End> ends_;
+};
+
+TEST_F(HangUps, AreHandledByTheLoopOnce) {
+  Add(200);
+  runner_.RunRounds(3);
+  EXPECT_EQ(Calls(), std::set<int>({0}));
+  HangUpAll();
+  runner_.RunUntil([&] { return !Calls().contains(0); });
+  loop().CatchUp();
+  EXPECT_EQ(Calls(), std::set<int>({1}));
+}
+
+TEST_F(HangUps, AreAllHandledWhenSomebodyCatchesUpThoughTheLoopDoesNotRun) {
+  Add(200);
+  loop().CatchUp();
+  EXPECT_EQ(Calls(), std::set<int>({0}));
+  HangUpAll();
+  loop().CatchUp();
+  EXPECT_EQ(Calls(), std::set<int>({1}));
+  runner_.RunRounds(3);
+  EXPECT_EQ(Calls(), std::set<int>({1}));
 }
 
 TEST_F(EventLoopTest, RefusesADescriptorItWatchesAlready) {

@@ -2,6 +2,7 @@
 //
 // A session's calls run in the order of their numbers, and a broken order ends only that session.
 #include <algorithm>
+#include <future>
 #include <random>
 
 #include "gtest/gtest.h"
@@ -42,6 +43,34 @@ TEST(SessionOrder, CallsDeliveredInShuffledOrderAreCarriedOutInOrder) {
       const core::Failure* failure = AsFailure(port->reply().results.at(0));
       ASSERT_EQ(failure, nullptr) << failure->message;
     }
+  }
+}
+
+// Section 10, item 6. The loop's thread is held up, so only the call itself can look.
+TEST(SessionOrder, WhatWasClosedBeforeACallIsGoneForIt) {
+  TestEngine engine;
+  TestClient maker(engine);
+  TestClient other(engine, 2000);
+  for (int round = 0; round < 20; ++round) {
+    const Handle root = maker.NewHandle();
+    ASSERT_OK(maker.Do(op::AllocateSharedCollection{root, false}));
+    OperationResult copy = maker.Do(op::Duplicate{root, core::kSameRights, std::nullopt, true});
+    ASSERT_TRUE(std::holds_alternative<ExportedNodes>(copy));
+    base::UniqueFd end = maker.Take(std::get<ExportedNodes>(copy).descriptors.at(0));
+    std::promise<void> held;
+    std::promise<void> go_on;
+    engine.loop().Post([&] {
+      held.set_value();
+      go_on.get_future().wait();
+    });
+    held.get_future().wait();
+    end.reset();
+    // Whoever asks: the daemon is one.
+    ASSERT_OK(other.Do(op::Ping{}));
+    const OperationResult sync = maker.Do(Sync(root));
+    go_on.set_value();
+    ASSERT_NE(AsFailure(sync), nullptr);
+    EXPECT_EQ(AsFailure(sync)->outcome, core::Outcome::kClosed);
   }
 }
 
