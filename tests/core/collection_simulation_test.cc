@@ -13,6 +13,7 @@
 
 #include "recording/replay.h"
 #include "tests/core/collection_checker.h"
+#include "tests/core/life_keeper.h"
 #include "tests/core/life_recording.h"
 
 namespace sysmem::core::test {
@@ -264,21 +265,15 @@ std::shared_ptr<const Settings> SmallLimits() {
   return settings;
 }
 
-// Where the life is that broke a promise, and how to play it again.
-void KeepLife(const Life& life, uint64_t seed) {
-  const std::string path = testing::TempDir() + "life-" + std::to_string(seed) + ".recording";
-  const bool kept = WriteLines(
-      path, LinesOf(life, "core_simulation_test, seed " + std::to_string(seed), *SmallLimits()));
-  ADD_FAILURE() << (kept ? "play it again:  sysmemctl replay " : "could not write ") << path;
-}
-
 // Plays one life and, for a while, what late comers still send to it.
 Life Live(uint64_t seed, Tally* tally) {
   SCOPED_TRACE("SYSMEM_SIMULATION_SEED=" + std::to_string(seed));
   Fate fate(seed);
   Checker checker(tally);
-  Collection collection(Harness::kId, SmallLimits(), Harness::kBorn);
+  const std::shared_ptr<const Settings> settings = SmallLimits();
+  Collection collection(Harness::kId, settings, Harness::kBorn);
   Life life{.id = Harness::kId, .born_ns = Harness::kBorn};
+  const LifeKeeper keeper(life, seed, *settings);
   int late = 0;
   while (late < 8 && life.events.size() < 400 && !testing::Test::HasFailure()) {
     life.events.push_back(fate.Next(checker));
@@ -295,7 +290,7 @@ Life Live(uint64_t seed, Tally* tally) {
   EXPECT_EQ(replayed.TakeSnapshot(), checker.now());
   tally->events += life.events.size();
   ++tally->lives;
-  if (testing::Test::HasFailure()) KeepLife(life, seed);
+  if (testing::Test::HasFailure()) ADD_FAILURE() << keeper.Keep();
   return life;
 }
 
@@ -354,6 +349,25 @@ TEST(CollectionSimulation, LeavesRecordingsThatComeToTheSame) {
   }
   EXPECT_EQ(replay.collections(), 50u);
   EXPECT_EQ(replay.events(), events);
+}
+
+TEST(CollectionSimulationDeathTest, LeavesARecordingWhenASanitizerEndsIt) {
+  if (!LifeKeeper::CallBeforeDeath(nullptr)) GTEST_SKIP() << "built without a sanitizer";
+  const auto die_in_the_middle = [] {
+    const std::shared_ptr<const Settings> settings = SmallLimits();
+    Life life{.id = Harness::kId, .born_ns = Harness::kBorn};
+    const LifeKeeper keeper(life, 4711, *settings);
+    life.events.push_back(event::CreateRoot{.call = 1, .node = 1});
+    *static_cast<volatile int*>(nullptr) = 1;
+  };
+  EXPECT_DEATH(die_in_the_middle(), "SYSMEM_SIMULATION_SEED=4711\nplay it again: ");
+  const std::string path = testing::TempDir() + "life-4711.recording";
+  std::ifstream file(path);
+  std::string line;
+  size_t lines = 0;
+  while (std::getline(file, line)) ++lines;
+  EXPECT_EQ(lines, 3u) << "header, begin, and the event that nobody survived";
+  std::remove(path.c_str());
 }
 
 }  // namespace

@@ -21,13 +21,14 @@ struct Life {
   std::vector<Effects> effects;  // of each event
 };
 
-// The lines, each with its newline.
+// The lines, each with its newline. An event without effects is the one that nobody survived.
 inline std::vector<std::string> LinesOf(const Life& life, const std::string& producer,
                                         const Settings& settings) {
   std::vector<std::string> lines = {recording::HeaderLine(producer, settings),
                                     recording::BeginLine(life.id, life.born_ns)};
-  for (size_t i = 0; i < life.effects.size(); ++i) {
-    lines.push_back(recording::TakenLine(life.id, life.events[i], life.effects[i]));
+  for (size_t i = 0; i < life.events.size(); ++i) {
+    const Effects effects = i < life.effects.size() ? life.effects[i] : Effects{};
+    lines.push_back(recording::TakenLine(life.id, life.events[i], effects));
   }
   return lines;
 }
