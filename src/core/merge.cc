@@ -122,6 +122,7 @@ std::vector<SizeU> LargestSizes(const std::vector<SizeU>& sizes) {
   }
   std::sort(kept.begin(), kept.end());
   std::vector<SizeU> largest;
+  largest.reserve(kept.size());
   for (size_t i : kept) largest.push_back(sizes[i]);
   return largest;
 }

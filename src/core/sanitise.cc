@@ -185,6 +185,7 @@ OrRejection<std::vector<SentPair>> FlattenAll(const std::vector<ImageFormatConst
 // C16. REQUIRES: each pair has passed SanitiseImageFormat.
 MaybeRejection CheckRedundancy(const std::vector<SentPair>& flat) {
   std::vector<PixelFormatAndModifier> pairs;
+  pairs.reserve(flat.size());
   for (const SentPair& one : flat) pairs.push_back(one.first);
   const std::optional<PixelFormatAndModifier> redundant = FindRedundantPair(pairs);
   if (!redundant) return std::nullopt;

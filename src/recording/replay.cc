@@ -29,7 +29,8 @@ bool Replay::Take(std::string_view text) {
   } else if (!settings_ && !std::holds_alternative<Header>(line.value())) {
     mistake_ = "a recording begins with its header";
   } else {
-    std::visit([this](auto&& what) { On(std::move(what)); }, std::move(line).value());
+    std::visit([this](auto&& what) { On(std::forward<decltype(what)>(what)); },
+               std::move(line).value());
   }
   if (!mistake_.empty()) mistake_ = "line " + std::to_string(lines_) + ": " + mistake_;
   return mistake_.empty() && !difference_;
