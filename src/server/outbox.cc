@@ -128,10 +128,7 @@ Outbox::Progress Outbox::Send(OutboxItem& item) {
 }
 
 Outbox::Progress Outbox::SendClosed(OutboxItem& item, ClosedItem& closed) {
-  auto sent = base::SendHandleMessage(
-      *channel_, base::NodeClosedMessage(item.order, closed.handle, closed.why));
-  if (!sent.ok() || *sent == base::SendOutcome::kPeerGone) return Progress::kBroken;
-  return *sent == base::SendOutcome::kSent ? Progress::kSent : Progress::kStalled;
+  return SendMessage(base::NodeClosedMessage(item.order, closed.handle, closed.why));
 }
 
 Outbox::Progress Outbox::SendReply(OutboxItem& item, ReplyItem& reply) {
@@ -146,7 +143,6 @@ Outbox::Progress Outbox::SendReply(OutboxItem& item, ReplyItem& reply) {
     Progress progress = Push(reply);
     if (progress != Progress::kSent) return progress;
   }
-  account_->Sent();
   reply.reply.order = item.order;
   if (!reply.descriptors.empty()) {
     reply.reply.afterwards =
@@ -211,15 +207,20 @@ Outbox::Progress Outbox::Push(ReplyItem& item) {
       std::make_move_iterator(begin + static_cast<std::ptrdiff_t>(count)));
   base::HandleMessage message =
       base::DescriptorsMessage(item.first + item.pushed, std::move(chunk));
-  auto sent = base::SendHandleMessage(*channel_, message);
+  const Progress progress = SendMessage(message);
   // Kept in either case: ours are closed after the reply has left (Reply::afterwards).
   std::move(message.descriptors.begin(), message.descriptors.end(), begin);
-  if (sent.ok() && *sent == base::SendOutcome::kSent) {
-    item.pushed += count;
-    return Progress::kSent;
-  }
-  const bool broken = !sent.ok() || *sent == base::SendOutcome::kPeerGone;
-  return broken ? Progress::kBroken : Progress::kStalled;
+  if (progress == Progress::kSent) item.pushed += count;
+  return progress;
+}
+
+Outbox::Progress Outbox::SendMessage(const base::HandleMessage& message) {
+  account_->BeforeMessage();
+  auto sent = base::SendHandleMessage(*channel_, message);
+  if (!sent.ok() || *sent == base::SendOutcome::kPeerGone) return Progress::kBroken;
+  if (*sent != base::SendOutcome::kSent) return Progress::kStalled;
+  account_->AfterMessage(message.descriptors.size());
+  return Progress::kSent;
 }
 
 void Outbox::Stall() {

@@ -23,6 +23,7 @@
 #include <string>
 #include <variant>
 
+#include "base/handle_channel.h"
 #include "base/unique_fd.h"
 #include "server/call.h"
 #include "server/engine.h"
@@ -99,6 +100,7 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   Progress SendClosed(OutboxItem& item, ClosedItem& closed);
   void Prepare(ReplyItem& item);
   Progress Push(ReplyItem& item);
+  Progress SendMessage(const base::HandleMessage& message);
 
   void Stall();
   void Retry();

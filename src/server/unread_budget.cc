@@ -2,8 +2,10 @@
 #include "server/unread_budget.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
+#include "base/handle_channel.h"
 #include "base/unix_socket.h"
 
 namespace sysmem::server {
@@ -12,6 +14,12 @@ namespace {
 // The limit in all is a quarter of RLIMIT_NOFILE, at which the kernel refuses; a quarter stays free
 // for what it still counts after it was read.
 constexpr uint64_t kNewcomersTimes = 3;
+
+// No message takes less memory than its header has bytes.
+constexpr uint64_t kLeastBytes = base::kHandleHeaderBytes;
+
+// Everything may be unread.
+constexpr uint64_t kUnknown = std::numeric_limits<uint64_t>::max();
 
 }  // namespace
 
@@ -32,16 +40,28 @@ bool UnreadBudget::Account::Take(uint64_t count) {
     for (Account* other : budget_->accounts_) budget_->AskKernel(*other);
     if (!budget_->Fits(*this, count)) return false;
   }
-  sending_ = true;
   unread_ += count;
   budget_->total_ += count;
   budget_->by_uid_[uid_] += count;
   return true;
 }
 
-void UnreadBudget::Account::Sent() {
+void UnreadBudget::Account::BeforeMessage() {
+  if (!channel_) return;
   std::lock_guard lock(budget_->mutex_);
-  sending_ = false;
+  bytes_before_ = budget_->AskKernel(*this);
+}
+
+void UnreadBudget::Account::AfterMessage(uint64_t descriptors) {
+  if (!channel_) return;
+  std::lock_guard lock(budget_->mutex_);
+  // What was read meanwhile makes it look smaller than it is, never larger.
+  const uint64_t bytes_after = base::UnreadBytes(*channel_).value_or(0);
+  const uint64_t bytes = bytes_after > bytes_before_
+                             ? std::max(bytes_after - bytes_before_, kLeastBytes)
+                             : kLeastBytes;
+  messages_.push_back(Message{descriptors, bytes});
+  bytes_ += bytes;
 }
 
 void UnreadBudget::Account::GiveBack(uint64_t count) {
@@ -71,11 +91,17 @@ bool UnreadBudget::Fits(const Account& account, uint64_t count) const {
   return total_ + count <= in_all_ && (by_uid_.size() == 1 || of_uid->second + count <= share);
 }
 
-// The kernel tells only whether everything was read, which is enough.
-void UnreadBudget::AskKernel(Account& account) {
-  if (account.unread_ == 0 || account.sending_ || !account.channel_) return;
-  const auto bytes = base::UnreadBytes(*account.channel_);
-  if (bytes.ok() && *bytes == 0) Reduce(account, account.unread_);
+uint64_t UnreadBudget::AskKernel(Account& account) {
+  if (!account.channel_) return kUnknown;
+  const uint64_t unread = base::UnreadBytes(*account.channel_).value_or(kUnknown);
+  // The oldest is not among what is unread if it and all behind it take more than that.
+  while (account.bytes_ > unread) {
+    const Account::Message oldest = account.messages_.front();
+    account.messages_.pop_front();
+    account.bytes_ -= oldest.bytes;
+    Reduce(account, oldest.descriptors);
+  }
+  return unread;
 }
 
 void UnreadBudget::Reduce(Account& account, uint64_t count) {

@@ -11,12 +11,15 @@
 //   a newcomer   whose uid has nothing unread may go beyond the limit in all, up to three times it:
 //                those who do not read never keep the first descriptors from those who do
 //
-// The kernel tells of a session only whether everything was read, and tells when asked. Sessions
-// that have read and sit idle are asked when their part is missing.
+// The kernel tells, when asked, how many bytes of its memory hold what a session has not read. A
+// session reads in order, so these are its latest messages, and closures are among them. What each
+// message took is noted when it is sent; as many of the latest as fit into what the kernel tells
+// count as unread. Sessions that have read and sit idle are asked when their part is missing.
 //
 //   auto account = budget->Open(uid, handle_channel);
 //   if (!account->Take(5)) ...try again later...
-//   ...push...  account->Sent();     // or account->GiveBack(what could not be sent)
+//   account->BeforeMessage();  ...push...  account->AfterMessage(5);
+//   // or account->GiveBack(what will not be sent)
 //
 // Thread-safe; one thread at a time uses an account.
 #pragma once
@@ -24,6 +27,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -44,8 +48,10 @@ class UnreadBudget : public std::enable_shared_from_this<UnreadBudget> {
 
     // For descriptors about to be pushed; false: not now.
     bool Take(uint64_t count);
-    // All that was taken is on its way.
-    void Sent();
+    // Around the sending of every message, whether it carries some of the taken descriptors or
+    // none; the second only if it was sent.
+    void BeforeMessage();
+    void AfterMessage(uint64_t descriptors);
     // So many of those taken will not be pushed.
     void GiveBack(uint64_t count);
 
@@ -56,9 +62,16 @@ class UnreadBudget : public std::enable_shared_from_this<UnreadBudget> {
     const std::shared_ptr<UnreadBudget> budget_;
     const uid_t uid_;
     const std::shared_ptr<base::UniqueFd> channel_;
+
+    struct Message {
+      uint64_t descriptors = 0;
+      uint64_t bytes = 0;  // at least so many in the kernel
+    };
     // Guarded by the budget's lock.
-    uint64_t unread_ = 0;
-    bool sending_ = false;  // what the kernel says now does not count what is about to be pushed
+    uint64_t unread_ = 0;           // to be pushed, or in messages_
+    std::deque<Message> messages_;  // those that may be unread, the oldest first
+    uint64_t bytes_ = 0;            // of them all
+    uint64_t bytes_before_ = 0;     // what the kernel told before the message that is being sent
   };
 
   UnreadBudget(uint64_t per_session, uint64_t in_all)
@@ -71,7 +84,8 @@ class UnreadBudget : public std::enable_shared_from_this<UnreadBudget> {
  private:
   // REQUIRES: lock held.
   bool Fits(const Account& account, uint64_t count) const;
-  void AskKernel(Account& account);
+  // Forgets what was read. How many bytes were not.
+  uint64_t AskKernel(Account& account);
   void Reduce(Account& account, uint64_t count);
 
   const uint64_t per_session_;

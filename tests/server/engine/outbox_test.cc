@@ -131,11 +131,28 @@ TEST(Outbox, OpensNoDescriptorsForThoseWhoDoNotRead) {
 class UnreadBudgetTest : public ::testing::Test {
  protected:
   using Account = std::shared_ptr<UnreadBudget::Account>;
-  // Takes and pushes.
-  static bool Push(const Account& account, uint64_t count) {
-    if (!account->Take(count)) return false;
-    account->Sent();
-    return true;
+  // A session whose client reads when the test says so.
+  struct Reader {
+    Account account;
+    std::shared_ptr<base::UniqueFd> channel;
+    base::UniqueFd client;
+    // A message that carries so many descriptors, as far as the budget knows.
+    void Send(uint64_t descriptors, size_t bytes = 32) const {
+      account->BeforeMessage();
+      const std::string message(bytes, 'x');
+      ASSERT_EQ(::write(channel->get(), message.data(), bytes), static_cast<ssize_t>(bytes));
+      account->AfterMessage(descriptors);
+    }
+    void ReadOne() const {
+      char byte = 0;
+      ASSERT_EQ(::read(client.get(), &byte, 1), 1);
+    }
+  };
+  Reader OpenReader(uid_t uid) {
+    auto pair = base::SocketPair(SOCK_SEQPACKET);
+    EXPECT_TRUE(pair.ok());
+    auto channel = std::make_shared<base::UniqueFd>(std::move(pair->first));
+    return {budget_->Open(uid, channel), channel, std::move(pair->second)};
   }
   std::shared_ptr<UnreadBudget> budget_ = std::make_shared<UnreadBudget>(1000, 100);
 };
@@ -143,59 +160,96 @@ class UnreadBudgetTest : public ::testing::Test {
 TEST_F(UnreadBudgetTest, GivesEachUserItsShareWhenSeveralHaveUnreadDescriptors) {
   const Account one = budget_->Open(1, nullptr);
   const Account two = budget_->Open(2, nullptr);
-  EXPECT_TRUE(Push(one, 90)) << "alone, one user may fill what is free";
-  EXPECT_TRUE(Push(two, 10));
-  EXPECT_FALSE(Push(one, 1)) << "above its half now";
-  EXPECT_FALSE(Push(two, 1)) << "nothing is left";
+  EXPECT_TRUE(one->Take(90)) << "alone, one user may fill what is free";
+  EXPECT_TRUE(two->Take(10));
+  EXPECT_FALSE(one->Take(1)) << "above its half now";
+  EXPECT_FALSE(two->Take(1)) << "nothing is left";
   one->GiveBack(80);
-  EXPECT_TRUE(Push(two, 40));
-  EXPECT_FALSE(Push(two, 1)) << "above its half";
+  EXPECT_TRUE(two->Take(40));
+  EXPECT_FALSE(two->Take(1)) << "above its half";
   EXPECT_EQ(budget_->total(), 60u);
 }
 
 TEST_F(UnreadBudgetTest, LetsTheFirstMessageOfAUserGoBeyondTheLimitAndNoFurtherThanThreeTimes) {
   std::vector<Account> accounts;
   for (uid_t uid = 1; uid <= 4; ++uid) accounts.push_back(budget_->Open(uid, nullptr));
-  EXPECT_TRUE(Push(accounts[0], 100));
-  EXPECT_TRUE(Push(accounts[1], 100));
-  EXPECT_FALSE(Push(accounts[1], 1)) << "not its first";
-  EXPECT_TRUE(Push(accounts[2], 100));
-  EXPECT_FALSE(Push(accounts[3], 1)) << "the kernel's own limit is near";
+  EXPECT_TRUE(accounts[0]->Take(100));
+  EXPECT_TRUE(accounts[1]->Take(100));
+  EXPECT_FALSE(accounts[1]->Take(1)) << "not its first";
+  EXPECT_TRUE(accounts[2]->Take(100));
+  EXPECT_FALSE(accounts[3]->Take(1)) << "the kernel's own limit is near";
   accounts[0].reset();
-  EXPECT_TRUE(Push(accounts[3], 1));
+  EXPECT_TRUE(accounts[3]->Take(1));
 }
 
 TEST_F(UnreadBudgetTest, NeverRefusesTheOnlyMessageThereIs) {
   const Account one = budget_->Open(1, nullptr);
-  EXPECT_TRUE(Push(one, 2000));
-  EXPECT_FALSE(Push(budget_->Open(2, nullptr), 1));
+  EXPECT_TRUE(one->Take(2000));
+  EXPECT_FALSE(budget_->Open(2, nullptr)->Take(1));
   one->GiveBack(2000);
-  EXPECT_TRUE(Push(budget_->Open(2, nullptr), 1));
+  EXPECT_TRUE(budget_->Open(2, nullptr)->Take(1));
 }
 
 TEST_F(UnreadBudgetTest, LeavesRoomForOtherSessionsOfTheSameUser) {
   budget_ = std::make_shared<UnreadBudget>(25, 100);
   const Account deaf = budget_->Open(1, nullptr);
-  EXPECT_TRUE(Push(deaf, 40)) << "one message always goes";
-  EXPECT_FALSE(Push(deaf, 1));
-  EXPECT_TRUE(Push(budget_->Open(1, nullptr), 40));
+  EXPECT_TRUE(deaf->Take(40)) << "one message always goes";
+  EXPECT_FALSE(deaf->Take(1));
+  EXPECT_TRUE(budget_->Open(1, nullptr)->Take(40));
 }
 
 TEST_F(UnreadBudgetTest, AsksTheKernelWhoHasReadBeforeItRefuses) {
-  auto pair = base::SocketPair(SOCK_SEQPACKET);
-  ASSERT_TRUE(pair.ok());
-  auto channel = std::make_shared<base::UniqueFd>(std::move(pair->first));
-  const Account reader = budget_->Open(1, channel);
-  ASSERT_TRUE(reader->Take(100));
-  ASSERT_EQ(::write(channel->get(), "x", 1), 1);
+  const Reader reader = OpenReader(1);
+  ASSERT_TRUE(reader.account->Take(100));
   EXPECT_TRUE(budget_->Open(3, nullptr)->Take(200));  // a newcomer
   const Account other = budget_->Open(1, nullptr);
-  EXPECT_FALSE(other->Take(50)) << "what is being sent is not asked about";
-  reader->Sent();
+  EXPECT_FALSE(other->Take(50)) << "nothing of it was sent yet";
+  reader.Send(100);
   EXPECT_FALSE(other->Take(50)) << "nobody has read it yet";
-  char byte = 0;
-  ASSERT_EQ(::read(pair->second.get(), &byte, 1), 1);
+  reader.ReadOne();
   EXPECT_TRUE(other->Take(50));
+}
+
+TEST_F(UnreadBudgetTest, TakesNoUnreadClosureForDescriptors) {
+  const Reader reader = OpenReader(1);
+  for (int round = 0; round < 10; ++round) {
+    ASSERT_TRUE(reader.account->Take(60)) << "round " << round;
+    reader.Send(60);
+    if (round > 0) reader.ReadOne();  // the closure of the round before
+    reader.ReadOne();
+    reader.Send(0, 32 + 700);
+  }
+}
+
+TEST_F(UnreadBudgetTest, CountsWhatLiesBehindTheFirstUnreadMessage) {
+  const Reader reader = OpenReader(1);
+  const Account other = budget_->Open(1, nullptr);
+  ASSERT_TRUE(reader.account->Take(90));
+  for (const uint64_t descriptors : {20, 0, 30, 40}) reader.Send(descriptors);
+  EXPECT_FALSE(other->Take(30));
+  reader.ReadOne();
+  EXPECT_FALSE(other->Take(31));
+  reader.ReadOne();
+  EXPECT_FALSE(other->Take(31)) << "a closure frees nothing";
+  reader.ReadOne();
+  EXPECT_FALSE(other->Take(61));
+  EXPECT_TRUE(other->Take(60));
+  EXPECT_EQ(budget_->total(), 100u);
+  reader.ReadOne();
+  EXPECT_TRUE(other->Take(40));
+  EXPECT_EQ(budget_->total(), 100u);
+}
+
+// Only what was read since the last message was sent is missing from what a message seems to take.
+TEST_F(UnreadBudgetTest, NeverLosesCountOfAReaderWhoIsAlwaysBehind) {
+  const Reader reader = OpenReader(1);
+  reader.Send(0);
+  for (int round = 0; round < 1000; ++round) {
+    ASSERT_TRUE(reader.account->Take(50)) << "round " << round;
+    reader.Send(50);
+    reader.ReadOne();
+    EXPECT_LE(budget_->total(), 100u);
+  }
 }
 
 }  // namespace
