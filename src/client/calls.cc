@@ -37,9 +37,6 @@ constexpr int64_t kAheadTimeoutNs = 1'000'000'000;
 // twice the sleep at most.
 constexpr int64_t kLookNs = 150'000;
 constexpr unsigned kLooksBeforeYield = 4;
-// How often a caller who waits longer reads the handle channel. What is not read there for five
-// seconds while the answer waits behind it ends the session.
-constexpr int64_t kTakeInNs = 1'000'000'000;
 
 // The next call that came out of the queue; null if none did by the deadline. `meanwhile` is called
 // between looks.

@@ -34,8 +34,10 @@ void Connection::Arrived(RawCall* raw) {
   uint64_t order = 0;
   if (call->arrived()) order = ReadReply(*call);
   // What was sent before this reply is in the handle channel by now, and so is the reason, if the
-  // session has ended. Nothing is missing before a reply that is due: reading could wait.
-  if (order == 0 || !Locked([&] { return order_.IsDue(order); })) TakeIn();
+  // session has ended. Nothing is missing before a reply that is due: reading could wait, if
+  // somebody is there to claim what the reply names. The daemon leaves only so much unread.
+  const bool unclaimed = RepliesThread::IsThisThread() && call->run.has_last();
+  if (order == 0 || unclaimed || !Locked([&] { return order_.IsDue(order); })) TakeIn();
   if (!call->arrived()) {
     MarkEnded(Disconnected("the daemon is gone (" + call->transport_error() + ")"));
   } else if (order == 0) {

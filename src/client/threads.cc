@@ -123,14 +123,19 @@ void RepliesThread::RunExpired(std::unique_lock<std::mutex>& lock) {
 }
 
 void RepliesThread::PollOnce(std::unique_lock<std::mutex>& lock) {
-  int64_t deadline = WakeTimeLocked();
+  int64_t deadline = std::min(WakeTimeLocked(), DeadlineAfter(kTakeInNs));
   if (!adopted_.empty()) deadline = std::min(deadline, DeadlineAfter(kAdoptedPollNs));
   polling_ = true;
   lock.unlock();
   RawCall* const answered = NextAnswered(queue_, deadline);
   lock.lock();
   polling_ = false;
-  if (answered == nullptr) return;
+  if (answered == nullptr) {
+    lock.unlock();
+    connection_.TakeIn();
+    lock.lock();
+    return;
+  }
   if (answered->is_wake_up()) {
     delete answered;
     return;

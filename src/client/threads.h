@@ -4,8 +4,9 @@
 //
 // RepliesThread ("sysmem-replies") takes in replies that no thread of the program is sure to fetch:
 // those of asynchronous waits, and of calls without result once the program lives in an event loop.
-// It gives abandoned calls their end, and keeps the deadlines of asynchronous waits. It sleeps on a
-// condition variable when there is nothing of the kind.
+// It reads the handle channel while it waits for them, as the program may not. It gives abandoned
+// calls their end, and keeps the deadlines of asynchronous waits. It sleeps on a condition variable
+// when there is nothing of the kind.
 //
 // EventsThread ("sysmem-events") reads the handle channel as soon as there is something to read,
 // for programs that wait on an eventfd instead of calling dispatch.
@@ -32,6 +33,10 @@
 namespace sysmem::client {
 
 class Connection;
+
+// How often whoever waits for an answer reads the handle channel. What is not read there for five
+// seconds while the answer waits behind it ends the session.
+inline constexpr int64_t kTakeInNs = 1'000'000'000;
 
 class RepliesThread {
  public:

@@ -34,13 +34,21 @@ class EventLoop : public LibraryTest {
     sysmem::Collection collection;
     sysmem::Token other;
   };
-  Half Begin() {
+  Half Begin(uint32_t buffers = 1) {
     auto root = client().CreateToken();
     auto child = root->Duplicate();
     auto collection = std::move(*child).Bind();
     EXPECT_TRUE(collection.ok());
-    SYSMEM_EXPECT_OK(collection->SetConstraints(WriterNeeds(1, 4096)));
+    SYSMEM_EXPECT_OK(collection->SetConstraints(WriterNeeds(buffers, 4096)));
     return {*std::move(collection), *std::move(root)};
+  }
+  // A collection that waits for nobody.
+  sysmem::Collection Alone(const sysmem::Constraints& constraints) {
+    auto token = client().CreateToken();
+    auto collection = std::move(*token).Bind();
+    EXPECT_TRUE(collection.ok());
+    SYSMEM_EXPECT_OK(collection->SetConstraints(constraints));
+    return *std::move(collection);
   }
 };
 
@@ -170,6 +178,61 @@ TEST_F(EventLoop, HasAnEventfdForEachObjectThatNeedsNoDispatch) {
   EXPECT_TRUE(AwaitReadable(wait->fd()));
   EXPECT_TRUE(AwaitReadable(collection_closed->get()));
   SYSMEM_EXPECT_STATUS(wait->Finish(Patience()), sysmem::Status::kClosed);
+}
+
+// No call of the program reads what the daemon sends while it sleeps on a wait's eventfd, and the
+// daemon leaves only so much unread.
+TEST_F(EventLoop, NeedsNoDispatchForTheLastOfManyWaits) {
+  Half half = Begin(16);
+  std::vector<sysmem::PendingWait> waits;
+  for (int i = 0; i < 10; ++i) {
+    auto wait = half.collection.StartWait(Patience());
+    SYSMEM_ASSERT_OK(wait);
+    waits.push_back(*std::move(wait));
+  }
+  half.other.Reset();
+  EXPECT_TRUE(AwaitReadable(waits.back().fd()));
+  for (; !waits.empty(); waits.pop_back()) {
+    auto buffers = waits.back().Finish(Patience());
+    SYSMEM_ASSERT_OK(buffers);
+    EXPECT_EQ(buffers->count(), 16u);
+  }
+}
+
+// What lies unread at the end of each round is a closure, never a descriptor.
+TEST_F(EventLoop, NeedsNoDispatchForWaitsAmongClosures) {
+  sysmem::Constraints impossible = WriterNeeds(1, 4096);
+  impossible.memory->max_size_bytes = 1;
+  for (int i = 0; i < 10; ++i) {
+    sysmem::Collection failing = Alone(impossible);
+    auto refused = failing.StartWait(Patience());
+    SYSMEM_ASSERT_OK(refused);
+    EXPECT_FALSE(refused->Finish(Patience()).ok());
+    sysmem::Collection collection = Alone(WriterNeeds(16, 4096));
+    auto wait = collection.StartWait(Patience());
+    SYSMEM_ASSERT_OK(wait);
+    SYSMEM_EXPECT_OK(wait->Finish(Patience()));
+  }
+}
+
+// More closures than the socket holds, and the outcome behind them.
+TEST_F(EventLoop, NeedsNoDispatchForAWaitBehindManyClosures) {
+  Half half = Begin();
+  auto root = client().CreateToken();
+  SYSMEM_ASSERT_OK(root);
+  std::vector<sysmem::Token> doomed;
+  for (int i = 0; i < 400; ++i) {
+    auto token = root->Duplicate();
+    SYSMEM_ASSERT_OK(token);
+    doomed.push_back(*std::move(token));
+  }
+  SYSMEM_EXPECT_OK(client().Roundtrip());
+  auto wait = half.collection.StartWait(Patience());
+  SYSMEM_ASSERT_OK(wait);
+  doomed.back().Close();
+  half.other.Reset();
+  EXPECT_TRUE(AwaitReadable(wait->fd()));
+  SYSMEM_EXPECT_OK(wait->Finish(Patience()));
 }
 
 TEST_F(EventLoop, DeliversTheReplyBeforeTheClosureThatCameAfterIt) {
