@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <optional>
+#include <utility>
 
 #include "tests/end_to_end/conformance_recipes.h"
 
@@ -110,11 +111,29 @@ TEST_F(Pad, APageForBlocksIsProvidedBehindTheSize) {
   ExpectPadding(Allocate(constraints));
 }
 
-// Case PAD-2, with strong buffers.
-TEST_F(Pad, APageBeyondTheImageIsProvidedBehindTheSize) {
+// An image that leaves a page to be read behind it.
+sysmem::Constraints ImageWithPageBeyond() {
   sysmem::Constraints constraints = Image450();
   constraints.image_formats.front().pad_beyond_image_size_bytes = kPage;
-  ExpectPadding(Pair(constraints, constraints).child);
+  return constraints;
+}
+
+// Case PAD-2, with strong buffers.
+TEST_F(Pad, APageBeyondTheImageIsProvidedBehindTheSize) {
+  ExpectPadding(Pair(ImageWithPageBeyond(), ImageWithPageBeyond()).child);
+}
+
+// Case PAD-2, with weak buffers.
+TEST_F(Pad, APageBeyondTheImageIsProvidedInWeakBuffersToo) {
+  sysmem::Token root = Root();
+  sysmem::Token weak = Dup(root);
+  SYSMEM_EXPECT_OK(weak.SetWeak());
+  sysmem::Collection parent = Bind(std::move(root));
+  sysmem::Collection child = Bind(std::move(weak));
+  SYSMEM_EXPECT_OK(child.SetWeakOk());
+  SYSMEM_EXPECT_OK(parent.SetConstraints(ImageWithPageBeyond()));
+  SYSMEM_EXPECT_OK(child.SetConstraints(ImageWithPageBeyond()));
+  ExpectPadding(Wait(child));
 }
 
 }  // namespace
