@@ -207,7 +207,7 @@ std::optional<ParsedCommandLine> ParseArguments(int argc, const char* const* arg
 
 absl::Status Apply(const Setting& setting, const std::string& value, const std::string& where,
                    Options& options) {
-  const absl::Status status = setting.read(value, options);
+  absl::Status status = setting.read(value, options);
   if (status.ok()) return status;
   return absl::InvalidArgumentError(absl::StrCat(where, ": ", status.message()));
 }

@@ -145,6 +145,7 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectCollections&) {
           if (MaySee(failed)) details.push_back(std::move(failed));
         }
         std::vector<CollectionSummary> summaries;
+        summaries.reserve(details.size());
         for (CollectionDetail& detail : details) {
           summaries.push_back(Shown(std::move(detail)).summary);
         }
