@@ -56,8 +56,10 @@ class Sentences {
   ReportText text_;
 };
 
+// Names of fields stay as they are.
 std::string Capitalised(std::string text) {
-  if (!text.empty()) {
+  const bool is_field = text.substr(0, text.find(' ')).find('_') != std::string::npos;
+  if (!text.empty() && !is_field) {
     text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
   }
   return text;

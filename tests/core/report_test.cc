@@ -103,10 +103,21 @@ TEST(Report, NamesTheFieldAlsoWhereTheMessageDoesNot) {
             "common: \"camera\" has NV12 LINEAR; \"display\" has R8G8B8A8 LINEAR");
 }
 
+TEST(Report, DoesNotTellThatAWildcardDroppedOutThatStandsForSomething) {
+  ImageFormatConstraints any = Nv12();
+  any.pixel_format = pixel_format::kDoNotCare;
+  any.pixel_format_modifier = modifier::kLinear;
+  any.min_size = {64, 64};
+  const auto story = PlanStory({{"any", CpuImages({any})}, {"both", CpuImages({Nv12(), Rgba()})}});
+  EXPECT_EQ(Joined(story).find("DO_NOT_CARE LINEAR dropped out"), std::string::npos)
+      << Joined(story);
+  EXPECT_NE(Joined(story).find("R8G8B8A8 LINEAR dropped out"), std::string::npos) << Joined(story);
+}
+
 TEST(Report, TellsWhereTheNegotiationStoodAndHowManyConflict) {
   const auto story =
       Story({{"camera", CpuBytes(9000)}, {"idler", {}}, {"display", AtMostBytes(8000)}});
-  EXPECT_TELLS(story, "Min_size_bytes 9000 is greater than max_size_bytes 8000.");
+  EXPECT_TELLS(story, "min_size_bytes 9000 is greater than max_size_bytes 8000.");
   EXPECT_TELLS(story,
                "Refused while checking what all ask for together, because of field "
                "buffer_memory_constraints.min_size_bytes, by rule M14.");

@@ -22,7 +22,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Fast ones first: most edits are caught by the first two.
 TESTS = ["core_test", "core_group_test", "core_tree_test", "core_attach_test",
-         "core_collection_test", "core_laws_test"]
+         "core_collection_test", "core_laws_test", "core_report_test"]
 # Enough to find what single cases do not, short enough to be run for each edit.
 ENVIRONMENT = {**os.environ, "SYSMEM_SIMULATION_EVENTS": "20000"}
 TIMEOUT_S = 300
