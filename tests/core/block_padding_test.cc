@@ -62,6 +62,10 @@ TEST(RulePad3, ARowLimitCountsLikeAWidth) {
   EXPECT_EQ(PaddedBytes(format), 856896u);
 }
 
+TEST(RulePad3, OnlyWidthsOfTheAlignmentCount) {
+  EXPECT_EQ(BlockPaddingBytes(Padded({1, 1}, {1800, 1}, {1000, 1}), kImageBytes), 3u * 4032);
+}
+
 TEST(RulePad3, NothingIsAddedWhereNoImageEndsInsideABlock) {
   EXPECT_EQ(BlockPaddingBytes(Padded({1, 4}, {1800, 4096}, {1, 4}), kImageBytes), 0u);
 }
