@@ -113,18 +113,36 @@ std::vector<Participant> ParticipantsAmong(const NodeTree& tree, const std::vect
   return participants;
 }
 
+std::vector<Participant> BuffersToMatch(const NodeTree& tree, const std::vector<NodeId>& nodes) {
+  std::vector<Participant> buffers;
+  for (NodeId id : nodes) {
+    const Node& node = tree.Get(id);
+    if (!node.must_match) continue;
+    buffers.push_back(AsParticipantToMatch(*node.must_match, id, node.debug.name));
+  }
+  return buffers;
+}
+
 TryParticipants::TryParticipants(const NodeTree& tree, const std::vector<NodeId>& visible,
                                  const Plan* existing) {
+  const std::vector<NodeId> present =
+      existing != nullptr ? AllocatedNodes(tree) : std::vector<NodeId>{};
+  Append(ParticipantsAmong(tree, present));
+  first_newcomer_ = all_.size();
+  Append(ParticipantsAmong(tree, visible));
   if (existing != nullptr) {
-    all_ = ParticipantsAmong(tree, AllocatedNodes(tree));
-    first_newcomer_ = all_.size();
+    buffers_ = AsConstraints(*existing);
+    Append({AsParticipant(buffers_)});
   }
-  std::vector<Participant> newcomers = ParticipantsAmong(tree, visible);
-  all_.insert(all_.end(), std::make_move_iterator(newcomers.begin()),
-              std::make_move_iterator(newcomers.end()));
-  if (existing == nullptr) return;
-  buffers_ = AsConstraints(*existing);
-  all_.push_back(AsParticipant(buffers_));
+  first_old_match_ = all_.size();
+  Append(BuffersToMatch(tree, present));
+  first_new_match_ = all_.size();
+  Append(BuffersToMatch(tree, visible));
+}
+
+void TryParticipants::Append(std::vector<Participant> more) {
+  all_.insert(all_.end(), std::make_move_iterator(more.begin()),
+              std::make_move_iterator(more.end()));
 }
 
 GroupSearch FindAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,

@@ -46,6 +46,10 @@ bool AllReady(const NodeTree& tree, const std::vector<NodeId>& nodes);
 // REQUIRES: the nodes exist.
 std::vector<Participant> ParticipantsAmong(const NodeTree& tree, const std::vector<NodeId>& nodes);
 
+// PART-2: who stands for the buffers that some of `nodes` want to match, in the same order.
+// REQUIRES: the nodes exist.
+std::vector<Participant> BuffersToMatch(const NodeTree& tree, const std::vector<NodeId>& nodes);
+
 // What a sub-tree came to: a plan, and the nodes it holds for.
 struct Agreement {
   Plan plan;
@@ -88,14 +92,23 @@ class TryParticipants {
   TryParticipants(const TryParticipants&) = delete;
   TryParticipants& operator=(const TryParticipants&) = delete;
 
-  // Those that have their buffers already, then the others, then the buffers (LATE-1).
+  // Those that have their buffers already, then the others, then the buffers (LATE-1), then buffers
+  // to match (PART-2).
   const std::vector<Participant>& all() const { return all_; }
-  // Position of the first one in all() that has none yet.
-  size_t first_newcomer() const { return first_newcomer_; }
+  // Whether the one at this position in all() has no buffers yet, or stands for some: those that
+  // there are, or those that such a one wants to match.
+  bool IsNew(size_t position) const {
+    return position >= first_newcomer_ &&
+           (position < first_old_match_ || position >= first_new_match_);
+  }
 
  private:
+  void Append(std::vector<Participant> more);
+
   std::vector<Participant> all_;
   size_t first_newcomer_ = 0;
+  size_t first_old_match_ = 0;  // buffers to match of those who have theirs
+  size_t first_new_match_ = 0;
   Constraints buffers_;
 };
 

@@ -38,6 +38,13 @@ ConstraintsWeight WeightOf(const Constraints& constraints) {
   return weight;
 }
 
+ConstraintsWeight WeightOf(const event::SetConstraints& message) {
+  ConstraintsWeight weight =
+      message.constraints ? WeightOf(*message.constraints) : ConstraintsWeight{};
+  if (message.must_match && message.must_match->image_format) ++weight.entries;
+  return weight;
+}
+
 uint64_t AttemptCost(const NodeTree& tree, const ConstraintsWeight& more, const Limits& limits) {
   if (tree.empty()) return 0;
   ConstraintsWeight all = more;

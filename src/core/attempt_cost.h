@@ -13,10 +13,14 @@
 #include <cstdint>
 
 #include "core/constraints_weight.h"
+#include "core/event.h"
 #include "core/node_tree.h"
 #include "core/settings.h"
 
 namespace sysmem::core {
+
+// What the message adds: its constraints, and the image format of the buffers to match.
+ConstraintsWeight WeightOf(const event::SetConstraints& message);
 
 // No less than the entries looked at in one attempt on the whole tree, were `more` part of it as
 // well. Saturates.

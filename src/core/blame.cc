@@ -59,14 +59,22 @@ std::string PathOfEntry(std::string path, const std::optional<size_t>& entry) {
   return path;
 }
 
-}  // namespace
-
-Failure Blame(const Rejection& rejection, const std::vector<Participant>& participants) {
-  const FormatFilter filter{rejection.format, rejection.entry};
+// Those of the rejection which the participants' values speak of.
+std::vector<std::string> FieldsToBlame(const Rejection& rejection, const FormatFilter& filter,
+                                       const std::vector<Participant>& participants) {
   std::vector<std::string> fields = rejection.fields;
   if (!ConflictAsGiven(fields, filter, participants)) {
     fields.insert(fields.end(), rejection.rounded_by.begin(), rejection.rounded_by.end());
   }
+  return fields;
+}
+
+}  // namespace
+
+std::vector<Blamed> WhoIsToBlame(const Rejection& rejection,
+                                 const std::vector<Participant>& participants) {
+  const FormatFilter filter{rejection.format, rejection.entry};
+  const std::vector<std::string> fields = FieldsToBlame(rejection, filter, participants);
   std::vector<std::string> values(participants.size());
   for (const std::string& field : fields) {
     for (const Said& said : WhoDecided(field, filter, participants)) {
@@ -76,16 +84,24 @@ Failure Blame(const Rejection& rejection, const std::vector<Participant>& partic
       text += said.value.text;
     }
   }
+  std::vector<Blamed> blamed;
+  for (size_t i = 0; i < participants.size(); ++i) {
+    if (!values[i].empty()) blamed.push_back({i, std::move(values[i])});
+  }
+  return blamed;
+}
 
+Failure Blame(const Rejection& rejection, const std::vector<Participant>& participants) {
+  const std::vector<std::string> fields =
+      FieldsToBlame(rejection, {rejection.format, rejection.entry}, participants);
   Failure failure{.outcome = Outcome::kError,
                   .error = Error::kConstraintsIntersectionEmpty,
                   .rule = rejection.rule,
                   .field = fields.empty() ? "" : PathOfEntry(fields.front(), rejection.entry),
                   .message = rejection.message};
-  for (size_t i = 0; i < participants.size(); ++i) {
-    if (values[i].empty()) continue;
-    failure.participants.push_back(
-        {participants[i].node, participants[i].name, std::move(values[i])});
+  for (Blamed& one : WhoIsToBlame(rejection, participants)) {
+    const Participant& participant = participants[one.participant];
+    failure.participants.push_back({participant.node, participant.name, std::move(one.value)});
   }
   return failure;
 }

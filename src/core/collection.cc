@@ -62,7 +62,7 @@ Effects Collection::State::Handle(const Event& event) {
 uint64_t Collection::State::CostOf(const Event& event) const {
   ConstraintsWeight more;
   if (const auto* const set = std::get_if<event::SetConstraints>(&event)) {
-    if (set->constraints) more = WeightOf(*set->constraints);
+    more = WeightOf(*set);
   } else if (const auto* const close = std::get_if<event::Close>(&event)) {
     const Node* node = tree_.Find(close->node);
     if (node == nullptr || !node->connected || !node->released) return 0;
@@ -176,7 +176,8 @@ void Collection::State::CloseSubtree(NodeId top, const Failure& why) {
     Node& node = tree_.Get(id);
     AnswerWaits(node, Closed(reason));
     if (node.founder && !whole) {
-      departed_[id] = {std::move(node.debug.name), std::move(node.constraints)};
+      departed_[id] = {std::move(node.debug.name), std::move(node.constraints),
+                       std::move(node.must_match)};
     }
     effects_.push_back(effect::NodeClosed{id, reason});
   }
@@ -311,7 +312,8 @@ void Collection::State::LogParticipants(const std::vector<NodeId>& pruned) {
       return Describe(node) + ", child of node " + std::to_string(node.parent) + ", " +
              (node.connected ? "" : "released, ") +
              (node.constraints_set ? "takes part: " + Describe(constraints)
-                                   : "without constraints");
+                                   : "without constraints") +
+             (node.must_match ? "; to match buffers: " + Describe(*node.must_match) : "");
     });
   }
 }

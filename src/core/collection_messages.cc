@@ -7,9 +7,11 @@
 // order (the first broken one decides), answer, do it. A broken rule fails the sender's domain.
 #include <algorithm>
 
+#include "core/attempt_cost.h"
 #include "core/collection_state.h"
 #include "core/debug_info.h"
 #include "core/describe.h"
+#include "core/existing_buffers.h"
 #include "core/failure_domain.h"
 
 namespace sysmem::core {
@@ -176,20 +178,25 @@ void Collection::State::On(const event::Bind& e) {
 void Collection::State::On(const event::SetConstraints& e) {
   Node* node = Reachable(e.node, e.call);
   if (node == nullptr) return;
+  const std::string foreign =
+      "must be a buffer that was made here, and is " + e.not_a_buffer.value_or("");
   if (!Obeys(*node, e.call,
              {{node->kind != NodeKind::kCollection, "2.4", "", kForCollections},
               {node->constraints_set, "2.7", "", "has set its constraints before"},
-              {node->released, "2.7", "", kWasReleased}})) {
+              {node->released, "2.7", "", kWasReleased},
+              {e.not_a_buffer.has_value(), "2.7", "must_match_vmo", foreign.c_str()}})) {
     return;
   }
-  const ConstraintsWeight weight = e.constraints ? WeightOf(*e.constraints) : ConstraintsWeight{};
+  const ConstraintsWeight weight = WeightOf(e);
   if (!HasRoomFor(weight, *node, e.call)) return;
   Answer(e.call, Nothing{});
   node->constraints_set = true;
   node->constraints = e.constraints;
+  if (e.must_match) node->must_match = AsConstraints(*e.must_match);
   node->weight = weight;
   LogStep([&] {
-    return Describe(*node) + (e.constraints ? " set constraints" : " set no constraints");
+    return Describe(*node) + (e.constraints ? " set constraints" : " set no constraints") +
+           (e.must_match ? " and gave buffers to match" : "");
   });
   Attempt();
 }

@@ -85,6 +85,7 @@ class Collection::State {
   struct Departed {
     std::string name;
     std::optional<Constraints> constraints;
+    std::optional<Constraints> must_match;
   };
 
   // --- collection.cc: what happens to a collection without a client's message.

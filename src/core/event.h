@@ -19,6 +19,7 @@
 
 #include "core/constraints.h"
 #include "core/failure.h"
+#include "core/plan.h"
 
 namespace sysmem::core {
 
@@ -116,6 +117,10 @@ struct SetConstraints {
   CallId call = 0;
   NodeId node = 0;
   std::optional<Constraints> constraints;  // unset = no constraints (2.7)
+  // What the must_match_vmo of the message is: how its buffer was made (PART-3), or, if it is no
+  // buffer that is known, what it is instead, in words. Both unset: there was none.
+  std::optional<SingleBufferSettings> must_match = std::nullopt;
+  std::optional<std::string> not_a_buffer = std::nullopt;
   bool operator==(const SetConstraints&) const = default;
 };
 

@@ -11,6 +11,7 @@ namespace sysmem::core {
 namespace {
 
 constexpr char kNameOfTheBuffers[] = "the existing buffers";
+constexpr char kNameOfBuffersToMatch[] = "buffers to match";
 
 // What may differ although the buffers take part, in the order of the settings.
 constexpr const char* kComparedFields[] = {
@@ -90,12 +91,10 @@ MaybeRejection FindDifference(const Plan& existing, const Plan& fresh) {
 
 }  // namespace
 
-Constraints AsConstraints(const Plan& plan) {
-  const BufferMemorySettings& buffer = plan.settings.buffer;
+Constraints AsConstraints(const SingleBufferSettings& settings) {
+  const BufferMemorySettings& buffer = settings.buffer;
   Constraints exact;
   exact.usage = BufferUsage{.none = kNoneUsage};
-  exact.min_buffer_count = plan.buffer_count;
-  exact.max_buffer_count = plan.buffer_count;
   MemoryConstraints& memory = exact.memory.emplace();
   memory.min_size_bytes = buffer.size_bytes;
   memory.max_size_bytes = buffer.size_bytes;
@@ -105,12 +104,27 @@ Constraints AsConstraints(const Plan& plan) {
   memory.ram_domain_supported = buffer.coherency_domain == CoherencyDomain::kRam;
   memory.inaccessible_domain_supported = buffer.coherency_domain == CoherencyDomain::kInaccessible;
   memory.permitted_heaps = {{.type = buffer.heap.type, .id = buffer.heap.id}};
-  if (plan.settings.image_format) exact.image_formats.push_back(*plan.settings.image_format);
+  if (settings.image_format) exact.image_formats.push_back(*settings.image_format);
+  return exact;
+}
+
+Constraints AsConstraints(const Plan& plan) {
+  Constraints exact = AsConstraints(plan.settings);
+  exact.min_buffer_count = plan.buffer_count;
+  exact.max_buffer_count = plan.buffer_count;
   return exact;
 }
 
 Participant AsParticipant(const Constraints& buffers) {
   return {.node = 0, .name = kNameOfTheBuffers, .constraints = &buffers, .exists_already = true};
+}
+
+Participant AsParticipantToMatch(const Constraints& buffers, NodeId giver,
+                                 const std::string& name) {
+  // What they are comes first: long names are cut at their end.
+  std::string whose = kNameOfBuffersToMatch;
+  if (!name.empty()) whose += ", given by " + name;
+  return {.node = giver, .name = std::move(whose), .constraints = &buffers, .exists_already = true};
 }
 
 std::optional<Refusal> WhyRefused(const std::vector<Participant>& participants,

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <memory>
 #include <set>
 #include <string_view>
@@ -38,12 +37,10 @@ std::vector<Participant> Only(const Members& members, const std::vector<Particip
 std::vector<ParticipantValue> WhatTheySaid(const Members& members, const Refusal& refusal,
                                            const std::vector<Participant>& participants) {
   const std::vector<Participant> some = Only(members, participants);
-  const Failure blamed = Blame(refusal.why, some);
   std::vector<ParticipantValue> said;
-  auto next = blamed.participants.begin();
-  for (const Participant& one : some) {
-    const bool spoke = next != blamed.participants.end() && next->node == one.node;
-    said.push_back(spoke ? *next++ : ParticipantValue{one.node, one.name, ""});
+  for (const Participant& one : some) said.push_back({one.node, one.name, ""});
+  for (Blamed& one : WhoIsToBlame(refusal.why, some)) {
+    said[one.participant].value = std::move(one.value);
   }
   return said;
 }
@@ -58,12 +55,10 @@ struct Finding {
 Finding FindWhoMakesADifference(const RefusedChoice& refused, const TryParticipants& who) {
   Finding finding;
   const std::vector<Participant>& all = who.all();
-  const auto is_newcomer = [&](NodeId node) {
-    return std::any_of(all.begin() + static_cast<ptrdiff_t>(who.first_newcomer()), all.end(),
-                       [node](const Participant& one) { return one.node == node; });
-  };
-  for (const ParticipantValue& one : refused.why.participants) {
-    if (is_newcomer(one.node)) finding.conflict.push_back(one);
+  for (Blamed& one : WhoIsToBlame(refused.refusal.why, all)) {
+    if (!who.IsNew(one.participant)) continue;
+    const Participant& participant = all[one.participant];
+    finding.conflict.push_back({participant.node, participant.name, std::move(one.value)});
   }
   finding.proven_smallest = finding.conflict.size() <= 2;
   return finding;

@@ -62,13 +62,8 @@ class Search {
 
   Members BlamedMembers() const {
     Members blamed;
-    const Failure failure = Blame(refusal_, participants_);
-    size_t position = 0;
-    for (const ParticipantValue& one : failure.participants) {
-      while (position < participants_.size() && participants_[position].node != one.node) {
-        ++position;
-      }
-      if (position < refusal_.looked_at) blamed.push_back(position);
+    for (const Blamed& one : WhoIsToBlame(refusal_.why, participants_)) {
+      if (one.participant < refusal_.looked_at) blamed.push_back(one.participant);
     }
     return blamed;
   }

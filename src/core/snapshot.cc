@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "core/collection_state.h"
+#include "core/existing_buffers.h"
 #include "core/explain.h"
 
 namespace sysmem::core {
@@ -64,6 +65,7 @@ NodeSnapshot Collection::State::TakeNodeSnapshot(const Node& node) const {
           .rights_mask = node.rights_mask,
           .constraints_set = node.constraints_set,
           .constraints = node.constraints,
+          .must_match = node.must_match.has_value(),
           .pending_waits = static_cast<uint32_t>(node.waits.size())};
 }
 
@@ -99,17 +101,21 @@ Report Collection::State::Explain() const {
   if (under_way_) visible = &under_way_->agreement.visible;
   if (visible == nullptr) return {};
   std::vector<Participant> participants;
+  std::vector<Participant> to_match;
+  const auto add = [&](NodeId id, const auto& one, const std::string& name) {
+    participants.push_back({id, name, one.constraints ? &*one.constraints : nullptr});
+    if (one.must_match) to_match.push_back(AsParticipantToMatch(*one.must_match, id, name));
+  };
   for (NodeId id : *visible) {
     const Node* node = tree_.Find(id);
     const auto gone = departed_.find(id);
     if (node != nullptr && node->constraints_set) {
-      participants.push_back(
-          {id, node->debug.name, node->constraints ? &*node->constraints : nullptr});
+      add(id, *node, node->debug.name);
     } else if (gone != departed_.end()) {
-      const auto& constraints = gone->second.constraints;
-      participants.push_back({id, gone->second.name, constraints ? &*constraints : nullptr});
+      add(id, gone->second, gone->second.name);
     }
   }
+  participants.insert(participants.end(), to_match.begin(), to_match.end());
   Report report =
       ExplainPlan(participants, result_ ? *result_ : under_way_->agreement.plan, *settings_);
   report.refused = under_way_ ? under_way_->refused : refused_;

@@ -40,6 +40,7 @@ struct NodeSnapshot {
   uint32_t rights_mask = UINT32_MAX;
   bool constraints_set = false;
   std::optional<Constraints> constraints;  // as sent
+  bool must_match = false;                 // gave buffers to match
   uint32_t pending_waits = 0;
   bool operator==(const NodeSnapshot&) const = default;
 };

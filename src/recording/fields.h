@@ -188,8 +188,9 @@ template <Is<core::event::Bind> T, typename F> void EachField(T& v, F&& f) {
   f({"call", "node", "allocator_debug"}, call, node, debug);
 }
 template <Is<core::event::SetConstraints> T, typename F> void EachField(T& v, F&& f) {
-  auto& [call, node, constraints] = v;
-  f({"call", "node", "constraints"}, call, node, constraints);
+  auto& [call, node, constraints, must_match, not_a_buffer] = v;
+  f({"call", "node", "constraints", "must_match", "not_a_buffer"},
+    call, node, constraints, must_match, not_a_buffer);
 }
 template <Is<core::event::CancelWait> T, typename F> void EachField(T& v, F&& f) {
   auto& [node, wait] = v;

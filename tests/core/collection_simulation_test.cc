@@ -122,7 +122,7 @@ class Fate {
       return event::AttachToken{Call(), node.id, NewNode(), Mask()};
     }
     if (!node.constraints_set && choice < 8) {
-      return event::SetConstraints{Call(), node.id, SomeConstraints()};
+      return NewConstraints(node.id);
     }
     if (!node.weak_ok && Below(node.weak ? 1 : 30) == 0 && node.pending_waits == 0 &&
         !node.allocated) {
@@ -202,7 +202,7 @@ class Fate {
       case 5:
         return event::Bind{Call(), node, std::nullopt};
       case 6:
-        return event::SetConstraints{Call(), node, SomeConstraints()};
+        return NewConstraints(node);
       case 7:
         return event::Wait{Call(), node};
       case 8:
@@ -239,6 +239,19 @@ class Fate {
   std::optional<DebugInfo> Name() {
     if (Below(2) == 0) return std::nullopt;
     return DebugInfo{"allocator", Below(9)};
+  }
+
+  event::SetConstraints NewConstraints(NodeId node) {
+    event::SetConstraints message{Call(), node, SomeConstraints()};
+    const uint64_t choice = Below(100);
+    if (choice == 0) message.not_a_buffer = "a pipe";
+    if (choice > 2) return message;
+    // Like those that nearly everybody wants, or of another size.
+    BufferMemorySettings& buffer = message.must_match.emplace().buffer;
+    buffer.size_bytes = choice * 4096;
+    buffer.raw_vmo_size = buffer.size_bytes;
+    buffer.heap = {.type = kHeapSystemRam, .id = 0};
+    return message;
   }
 
   std::optional<Constraints> SomeConstraints() {
