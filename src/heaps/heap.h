@@ -13,9 +13,6 @@
 // outlive its Heap.
 #pragma once
 
-#include <sys/types.h>
-
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -23,17 +20,11 @@
 #include "absl/status/statusor.h"
 #include "base/unique_fd.h"
 #include "core/heap_properties.h"
+#include "heaps/buffer_identity.h"
 
 namespace sysmem::heaps {
 
 enum class Access { kReadOnly, kReadWrite };
-
-// Names a buffer's memory: the same through each of its descriptors, in every process.
-struct BufferIdentity {
-  dev_t device = 0;
-  ino_t inode = 0;
-  auto operator<=>(const BufferIdentity&) const = default;
-};
 
 class Buffer {
  public:

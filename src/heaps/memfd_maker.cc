@@ -58,12 +58,6 @@ absl::Status FixSize(const base::UniqueFd& memfd, uint64_t size_bytes, Reservati
   return absl::OkStatus();
 }
 
-absl::StatusOr<BufferIdentity> IdentityOf(const base::UniqueFd& memfd) {
-  struct stat status {};
-  if (::fstat(memfd.get(), &status) != 0) return base::ErrnoStatus(errno, "look at a memfd");
-  return BufferIdentity{.device = status.st_dev, .inode = status.st_ino};
-}
-
 }  // namespace
 
 absl::StatusOr<base::UniqueFd> MemfdMaker::Create(const std::string& name) {

@@ -32,17 +32,20 @@ void BufferLedger::Release(uint64_t count, uint64_t bytes) {
   bytes_ -= bytes;
 }
 
-BufferSet::BufferSet(std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger)
-    : heap_(std::move(heap)), ledger_(std::move(ledger)) {}
+BufferSet::BufferSet(std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger,
+                     uid_t owner)
+    : heap_(std::move(heap)), ledger_(std::move(ledger)), owner_(owner) {}
 
 BufferSet::~BufferSet() {
+  ledger_->known().LetGo(Identities(), owner_, hand_outs_ > 0);
   buffers_.clear();
   ledger_->Release(reserved_buffers_, reserved_bytes_);
 }
 
 core::Result<std::shared_ptr<const BufferSet>> BufferSet::Allocate(
-    std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger, const core::Plan& plan,
-    const std::string& name, uint64_t buffer_collection_id) {
+    std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger, uid_t owner,
+    const core::effect::Allocate& wanted) {
+  const core::Plan& plan = wanted.plan;
   const uint64_t size = plan.settings.buffer.raw_vmo_size;
   const uint64_t count = plan.buffer_count;
   // Both factors were bounded by the planner (4.8, 4.9).
@@ -52,15 +55,15 @@ core::Result<std::shared_ptr<const BufferSet>> BufferSet::Allocate(
                                  ledger->max_buffers(), " (it holds ", ledger->buffers(),
                                  "); the limit follows RLIMIT_NOFILE"));
   }
-  std::shared_ptr<BufferSet> set(new BufferSet(heap, ledger));
+  std::shared_ptr<BufferSet> set(new BufferSet(heap, ledger, owner));
   set->reserved_buffers_ = count;
   set->reserved_bytes_ = bytes;
-  const std::string up_to_nul = name.substr(0, name.find('\0'));
+  const std::string up_to_nul = wanted.name.substr(0, wanted.name.find('\0'));
   for (uint32_t index = 0; index < plan.buffer_count; ++index) {
     heaps::AllocateRequest request;
     request.size_bytes = size;
     request.name = up_to_nul.empty() ? std::string() : absl::StrCat(up_to_nul, ":", index);
-    request.collection_id = buffer_collection_id;
+    request.collection_id = wanted.buffer_collection_id;
     request.index = index;
     auto buffer = heap->Allocate(request);
     if (!buffer.ok()) {
@@ -70,7 +73,16 @@ core::Result<std::shared_ptr<const BufferSet>> BufferSet::Allocate(
     set->buffers_.push_back(std::move(*buffer));
     set->names_.push_back(std::move(request.name));
   }
+  ledger->known().Add(set->Identities(),
+                      std::make_shared<const core::SingleBufferSettings>(plan.settings));
   return std::shared_ptr<const BufferSet>(std::move(set));
+}
+
+std::vector<heaps::BufferIdentity> BufferSet::Identities() const {
+  std::vector<heaps::BufferIdentity> identities;
+  identities.reserve(buffers_.size());
+  for (const auto& buffer : buffers_) identities.push_back(buffer->identity());
+  return identities;
 }
 
 absl::StatusOr<std::vector<base::UniqueFd>> BufferSet::HandOutAll(bool writable) const {

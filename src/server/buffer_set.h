@@ -18,38 +18,43 @@
 
 #include "absl/status/statusor.h"
 #include "base/unique_fd.h"
+#include "core/effect.h"
 #include "core/failure.h"
-#include "core/plan.h"
 #include "heaps/heap.h"
 #include "server/inspection.h"
+#include "server/known_buffers.h"
 
 namespace sysmem::server {
 
-// Counts what the daemon holds, and refuses what would exhaust its descriptors.
+// Counts what the daemon holds, and refuses what would exhaust its descriptors; knows what clients
+// hold.
 class BufferLedger {
  public:
-  explicit BufferLedger(uint64_t max_buffers) : max_buffers_(max_buffers) {}
+  BufferLedger(uint64_t max_buffers, size_t max_former)
+      : max_buffers_(max_buffers), known_(max_former) {}
   // False if `count` more would exceed the limit.
   bool Reserve(uint64_t count, uint64_t bytes);
   void Release(uint64_t count, uint64_t bytes);
   uint64_t buffers() const { return buffers_.load(std::memory_order_relaxed); }
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   uint64_t max_buffers() const { return max_buffers_; }
+  KnownBuffers& known() { return known_; }
 
  private:
   const uint64_t max_buffers_;
+  KnownBuffers known_;
   std::atomic<uint64_t> buffers_ = 0;
   std::atomic<uint64_t> bytes_ = 0;
 };
 
 class BufferSet {
  public:
-  // Asks `heap` for plan.buffer_count buffers (5.1). The name of buffer i is "<name>:<i>", or the
-  // heap's own choice when `name` is empty (BUF-2). A name ends at its first NUL. Fails with
-  // NO_MEMORY and the figures.
+  // Asks `heap` for as many buffers as are `wanted` (5.1). The name of buffer i is "<name>:<i>", or
+  // the heap's own choice when the name is empty (BUF-2). A name ends at its first NUL. `owner` is
+  // the user who began the collection. Fails with NO_MEMORY and the figures.
   static core::Result<std::shared_ptr<const BufferSet>> Allocate(
-      std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger,
-      const core::Plan& plan, const std::string& name, uint64_t buffer_collection_id);
+      std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger, uid_t owner,
+      const core::effect::Allocate& wanted);
   ~BufferSet();
 
   // One own open file description per buffer, read-only unless `writable` (RES-1), counted.
@@ -63,10 +68,13 @@ class BufferSet {
   size_t size() const { return buffers_.size(); }
 
  private:
-  BufferSet(std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger);
+  BufferSet(std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger, uid_t owner);
+
+  std::vector<heaps::BufferIdentity> Identities() const;
 
   const std::shared_ptr<heaps::Heap> heap_;
   const std::shared_ptr<BufferLedger> ledger_;
+  const uid_t owner_;
   std::vector<std::unique_ptr<heaps::Buffer>> buffers_;
   std::vector<std::string> names_;  // of buffers_
   uint64_t reserved_buffers_ = 0;

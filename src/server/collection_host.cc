@@ -303,8 +303,7 @@ void CollectionHost::Apply(core::effect::Allocate allocate) {
   const uint64_t bytes =
       allocate.plan.settings.buffer.raw_vmo_size * uint64_t{allocate.plan.buffer_count};
   if (bytes <= engine_.options.limits.inline_allocation_bytes) {
-    auto made = BufferSet::Allocate(heap, engine_.ledger, allocate.plan, allocate.name,
-                                    allocate.buffer_collection_id);
+    auto made = BufferSet::Allocate(heap, engine_.ledger, creator_.uid, allocate);
     core::event::AllocationFinished finished{allocate.attempt, std::nullopt};
     if (made.ok()) {
       buffers_ = std::move(made).value();
@@ -315,8 +314,7 @@ void CollectionHost::Apply(core::effect::Allocate allocate) {
     return;
   }
   engine_.worker.Run([self = shared_from_this(), heap, allocate = std::move(allocate)] {
-    auto made = BufferSet::Allocate(heap, self->engine_.ledger, allocate.plan, allocate.name,
-                                    allocate.buffer_collection_id);
+    auto made = BufferSet::Allocate(heap, self->engine_.ledger, self->creator_.uid, allocate);
     AllocatedItem item{allocate.attempt, {}};
     if (made.ok()) {
       item.outcome = std::move(made).value();

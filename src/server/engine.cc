@@ -45,7 +45,7 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
       negotiations({.name = "sysmemd-plan", .jobs_per_owner = 1, .nice = 5}),
       unread(std::make_shared<UnreadBudget>(options.limits.unread_descriptors,
                                             options.limits.unread_descriptors_in_all)),
-      ledger(std::make_shared<BufferLedger>(options.limits.buffers)),
+      ledger(std::make_shared<BufferLedger>(options.limits.buffers, options.limits.former_buffers)),
       held(std::make_shared<HeldDescriptors>(options.limits.held_descriptors)),
       exports(std::make_shared<ExportTable>(
           loop, options.limits.exported_nodes,

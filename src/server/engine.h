@@ -49,6 +49,10 @@ struct EngineLimits {
   // the thread that brought the last constraints: about a millisecond. Others go to a thread of
   // their own, since gRPC has but two.
   uint64_t inline_attempt_formats = 2048;
+  // Buffers that the daemon holds no more and still knows when they are shown (must_match_vmo): a
+  // table, not a resource of the kernel. As many as a busy machine has in a few hundred
+  // collections.
+  uint32_t former_buffers = 4096;
 
   // These follow RLIMIT_NOFILE; see LimitsFor.
   uint64_t descriptors = 1024;               // the process's limit itself

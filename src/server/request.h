@@ -100,8 +100,9 @@ struct NodeMessage {
   // The kind the called service speaks for; empty for the methods every node has (in a batch).
   std::optional<core::NodeKind> kind;
   core::Event event;
-  // What IsAlternateFor and AttachNodeTracking name: node_ref, server_end. The session makes of it
-  // what the event says about it.
+  // What IsAlternateFor, AttachNodeTracking and SetConstraints name: node_ref, server_end,
+  // must_match_vmo. The session makes of it what the event says about it; a BadMessage just uses it
+  // up.
   std::optional<DescriptorNumber> descriptor = std::nullopt;
 };
 

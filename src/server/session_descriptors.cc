@@ -82,17 +82,27 @@ core::Result<NodeRef> Session::Impl::TakeExported(uint64_t cookie, std::optional
   return std::move(*taken);
 }
 
-// ---- Node references and tracking ends -------------------------------------------------------
+// ---- Node references, tracking ends and buffers ----------------------------------------------
 
 // A number that names no descriptor fails the node as a handle that is none would.
 void Session::Impl::WithDescriptor(const CallSlot& slot, const NodeRef& ref,
-                                   const op::NodeMessage& what) {
+                                   op::NodeMessage& what) {
+  if (std::holds_alternative<core::event::BadMessage>(what.event)) {
+    UseUp({*what.descriptor});
+    return ref.host->PostEvent(std::move(what.event), slot);
+  }
+  auto* const constraints = std::get_if<core::event::SetConstraints>(&what.event);
   const bool tracks = std::holds_alternative<core::event::AttachNodeTracking>(what.event);
-  const char* const field = tracks ? "server_end" : "node_ref";
+  const char* const field = constraints != nullptr ? "must_match_vmo"
+                            : tracks               ? "server_end"
+                                                   : "node_ref";
   auto claimed = Claim(what.descriptor, field);
   if (!claimed.ok()) {
     return ref.host->PostEvent(core::event::BadMessage{0, ref.node, std::move(claimed).failure()},
                                slot);
+  }
+  if (constraints != nullptr) {
+    return Match(slot, ref, std::move(*constraints), *what.descriptor, claimed.value());
   }
   tracks ? Track(slot, ref, std::move(claimed).value()) : Compare(slot, ref, claimed.value());
 }
@@ -116,6 +126,27 @@ void Session::Impl::Track(const CallSlot& slot, const NodeRef& ref, ForeignFd se
   auto lease = engine_.held->Take(peer.uid);
   if (!lease.ok()) return slot.Resolve(OperationResult(std::move(lease).failure()));
   ref.host->PostTracking(ref.node, Tracking{std::move(server_end), std::move(lease).value()}, slot);
+}
+
+// PART-3: what matters is how the buffer was made. Its descriptor is let go of.
+void Session::Impl::Match(const CallSlot& slot, const NodeRef& ref,
+                          core::event::SetConstraints event, DescriptorNumber number,
+                          const ForeignFd& buffer) {
+  const bool is_memory = buffer.kind() == base::DescriptorKind::kMemfd ||
+                         buffer.kind() == base::DescriptorKind::kDmaBuf;
+  KnownBuffers::Settings known;
+  if (is_memory) {
+    const auto identity = heaps::IdentityOf(buffer.fd());
+    if (identity.ok()) known = engine_.ledger->known().Find(*identity);
+  }
+  if (known) {
+    event.must_match = *known;
+  } else {
+    event.not_a_buffer = absl::StrCat(
+        "descriptor ", number, ", a ", std::string(base::DescriptorKindName(buffer.kind())),
+        is_memory ? " that was made elsewhere, or whose collection ended long ago" : "");
+  }
+  ref.host->PostEvent(std::move(event), slot);
 }
 
 }  // namespace sysmem::server

@@ -117,9 +117,11 @@ class Session::Impl {
   const NodeRef* NodeFor(const CallSlot& slot, const std::optional<Handle>& handle,
                          std::optional<core::NodeKind> kind, const char* field);
   // NodeMessages that name a descriptor.
-  void WithDescriptor(const CallSlot& slot, const NodeRef& ref, const op::NodeMessage& what);
+  void WithDescriptor(const CallSlot& slot, const NodeRef& ref, op::NodeMessage& what);
   void Compare(const CallSlot& slot, const NodeRef& ref, const ForeignFd& node_ref);
   void Track(const CallSlot& slot, const NodeRef& ref, ForeignFd server_end);
+  void Match(const CallSlot& slot, const NodeRef& ref, core::event::SetConstraints event,
+             DescriptorNumber number, const ForeignFd& buffer);
   // An end the client sent. It stays open until the node is taken out: as the last copy, its close
   // would be the end of the node.
   struct ExportedEnd {

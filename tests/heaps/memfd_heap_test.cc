@@ -240,9 +240,13 @@ TEST_F(MemfdHeapTest, IsTheSameMemoryThroughEveryDescriptor) {
   const std::unique_ptr<Buffer> buffer = Allocate(kPage);
   const std::unique_ptr<Buffer> other = Allocate(kPage);
   for (const Access access : {Access::kReadOnly, Access::kReadWrite}) {
-    const struct stat status = StatusOf(HandOut(*buffer, access));
-    EXPECT_EQ(buffer->identity(),
-              (BufferIdentity{.device = status.st_dev, .inode = status.st_ino}));
+    const UniqueFd fd = HandOut(*buffer, access);
+    const absl::StatusOr<BufferIdentity> identity = IdentityOf(fd);
+    ASSERT_TRUE(identity.ok()) << identity.status();
+    EXPECT_EQ(*identity, buffer->identity());
+    const struct stat status = StatusOf(fd);
+    EXPECT_EQ(identity->device, status.st_dev);
+    EXPECT_EQ(identity->inode, status.st_ino);
   }
   EXPECT_NE(buffer->identity(), other->identity());
 }

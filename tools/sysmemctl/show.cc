@@ -56,6 +56,8 @@ std::string DescribeTree(const Json& nodes) {
     } else if (Flag(*node, "constraints_set")) {
       text += indent + "    no constraints\n";
     }
+    if (Flag(*node, "must_match"))
+      text += indent + "    must match buffers of another collection\n";
     push(Number(*node, "node_id"), depth + 1);
   }
   return text;

@@ -68,6 +68,7 @@ void EncodeNode(const core::NodeSnapshot& from, sysmem2::NodeInfo* to) {
   to->set_weak_ok_for_child_nodes_also(from.weak_ok_for_children);
   to->set_constraints_set(from.constraints_set);
   if (from.constraints) Encode(*from.constraints, to->mutable_constraints());
+  to->set_must_match(from.must_match);
   to->set_pending_waits(from.pending_waits);
   to->set_node_trackings(from.trackings);
   if (from.chosen != 0) to->set_selected_child_id(from.chosen);

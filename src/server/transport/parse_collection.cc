@@ -11,16 +11,17 @@ namespace sysmem::server::transport {
 namespace {
 
 template <typename Request>
-Operation ForCollection(const Request& from, core::Event event) {
-  return op::NodeMessage{
-      .handle = HandleOf(from), .kind = core::NodeKind::kCollection, .event = std::move(event)};
+Operation ForCollection(const Request& from, core::Event event,
+                        std::optional<DescriptorNumber> descriptor = std::nullopt) {
+  return op::NodeMessage{.handle = HandleOf(from),
+                         .kind = core::NodeKind::kCollection,
+                         .event = std::move(event),
+                         .descriptor = descriptor};
 }
 
 }  // namespace
 
 Operation Parse(const sysmem2::SetConstraintsRequest& from) {
-  // Before anything else that may be wrong with it: a refusal uses up the descriptor.
-  if (from.has_must_match_vmo()) return NotYet("SetConstraints with must_match_vmo");
   core::event::SetConstraints event;
   if (from.has_constraints()) {
     core::Result<core::Constraints> constraints = ParseConstraints(from.constraints());
@@ -31,7 +32,8 @@ Operation Parse(const sysmem2::SetConstraintsRequest& from) {
     }
     event.constraints = std::move(constraints).value();
   }
-  return ForCollection(from, std::move(event));
+  return ForCollection(from, std::move(event),
+                       IfSet(from.has_must_match_vmo(), from.must_match_vmo()));
 }
 
 Operation Parse(const sysmem2::WaitForAllBuffersAllocatedRequest& from) {

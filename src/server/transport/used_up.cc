@@ -56,6 +56,13 @@ void NoteUsedUp(const Message& request, Operation& operation) {
   if (auto* malformed = std::get_if<op::Malformed>(&operation)) {
     malformed->used_up = DescriptorsNamedIn(request);
   }
+  auto* const message = std::get_if<op::NodeMessage>(&operation);
+  if (message == nullptr || !std::holds_alternative<core::event::BadMessage>(message->event)) {
+    return;
+  }
+  // A message for a node names one at most.
+  const std::vector<DescriptorNumber> named = DescriptorsNamedIn(request);
+  if (!named.empty()) message->descriptor = named.front();
 }
 
 }  // namespace sysmem::server::transport

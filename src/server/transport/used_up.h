@@ -14,7 +14,8 @@ namespace sysmem::server::transport {
 // The descriptor numbers named anywhere in `request`.
 std::vector<DescriptorNumber> DescriptorsNamedIn(const google::protobuf::Message& request);
 
-// Notes them in `operation` if that is op::Malformed; every other operation carries its own.
+// Notes them in `operation` if that is op::Malformed, or a message that fails its node; every other
+// operation carries its own.
 void NoteUsedUp(const google::protobuf::Message& request, Operation& operation);
 
 }  // namespace sysmem::server::transport

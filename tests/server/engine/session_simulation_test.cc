@@ -66,6 +66,7 @@ struct Tally {
   uint64_t out_of_order = 0;
   uint64_t aborted = 0;
   uint64_t references = 0;
+  uint64_t matches = 0;
 };
 
 // What all actors of a world share.
@@ -86,6 +87,7 @@ struct World {
   TestEngine engine;
   std::vector<base::UniqueFd> travelling;
   std::vector<base::UniqueFd> references;  // to nodes that may be gone by now
+  std::vector<base::UniqueFd> buffers;     // of collections that may be
   std::vector<base::UniqueFd> watched;     // read ends of tracking ends
   Tally tally;
 };
@@ -184,19 +186,19 @@ class Actor {
       }
     } else if (const auto* granted = std::get_if<GrantedBuffers>(&result)) {
       ++world_.tally.grants;
-      for (const DescriptorNumber number : granted->descriptors) client_.Take(number);
+      for (const DescriptorNumber number : granted->descriptors) {
+        Keep(client_.Take(number), world_.buffers);
+      }
     } else if (const auto* reference = std::get_if<NodeReference>(&result)) {
-      KeepReference(client_.Take(reference->descriptor));
+      Keep(client_.Take(reference->descriptor), world_.references);
       ++world_.tally.references;
     }
   }
 
-  void KeepReference(base::UniqueFd reference) {
-    if (!reference) return;
-    if (world_.references.size() == kTravellingAtMost) {
-      world_.references.erase(world_.references.begin());
-    }
-    world_.references.push_back(std::move(reference));
+  static void Keep(base::UniqueFd fd, std::vector<base::UniqueFd>& kept) {
+    if (!fd) return;
+    if (kept.size() == kTravellingAtMost) kept.erase(kept.begin());
+    kept.push_back(std::move(fd));
   }
 
   // ---- What it says
@@ -312,8 +314,18 @@ class Actor {
     if (choice == 5 && Below(4) == 0) return Queue(Message<core::event::SetWeak>(token));
     held_[which].kind = NodeKind::kCollection;
     Queue(op::BindSharedCollection{token, std::nullopt, token});
-    QueueWithTheLast(SetConstraints(token, Needs()));
+    QueueWithTheLast(Below(8) == 0 ? ConstraintsToMatch(token) : SetConstraints(token, Needs()));
     if (Below(2) == 0) QueueWithTheLast(Wait(token));
+  }
+
+  // Like some buffer, or like what is none.
+  op::NodeMessage ConstraintsToMatch(Handle handle) {
+    op::NodeMessage message = SetConstraints(handle, Needs());
+    const std::vector<base::UniqueFd>& some = Below(10) == 0 ? world_.references : world_.buffers;
+    if (some.empty()) return message;
+    message.descriptor = client_.Push(base::Dup(some[Below(some.size())]));
+    ++world_.tally.matches;
+    return message;
   }
 
   void CollectionStep(const Held& held) {
@@ -444,6 +456,7 @@ TEST_P(SessionSimulation, KeepsItsPromisesAfterEveryRandomCall) {
   EXPECT_GT(tally.out_of_order, 5000u);
   EXPECT_GT(tally.aborted, 10u);
   EXPECT_GT(tally.references, 10u);
+  EXPECT_GT(tally.matches, 100u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, SessionSimulation, ::testing::Range<uint64_t>(1, 5));

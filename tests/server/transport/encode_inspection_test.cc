@@ -151,6 +151,14 @@ TEST(Inspection, ShowsWhoIsWeakWhoIsTrackedAndWhoWasChosen) {
   EXPECT_EQ(shown.nodes(1).selected_child_id(), 12u);
 }
 
+TEST(Inspection, ShowsWhoGaveBuffersToMatch) {
+  CollectionDetail detail = SomeCollection();
+  detail.snapshot.nodes[1].must_match = true;
+  const sysmem2::CollectionDetail shown = Shown(detail);
+  EXPECT_FALSE(shown.nodes(0).must_match());
+  EXPECT_TRUE(shown.nodes(1).must_match());
+}
+
 TEST(Inspection, ExplainsAFailureInOneSentenceAndThenAtLength) {
   CollectionDetail detail = SomeCollection();
   detail.snapshot.state = core::CollectionState::kFailed;

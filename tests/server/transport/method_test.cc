@@ -182,6 +182,19 @@ TEST(UsedUpDescriptors, AreThoseARefusedMessageNamed) {
             (std::vector<DescriptorNumber>{5, 6}));
 }
 
+TEST(UsedUpDescriptors, AreThoseOfAMessageThatFailsItsNode) {
+  sysmem2::SetConstraintsRequest request;
+  request.set_number(kNumber);
+  request.set_must_match_vmo(8);
+  for (int i = 0; i <= sysmem2::MESSAGE_LIMIT_IMAGE_FORMAT_CONSTRAINTS; ++i) {
+    request.mutable_constraints()->add_image_format_constraints();
+  }
+  const ReadCall call = ReadRequest("BufferCollection.SetConstraints", request);
+  const auto& message = As<op::NodeMessage>(call.request->operations.front());
+  EXPECT_TRUE(std::holds_alternative<core::event::BadMessage>(message.event));
+  EXPECT_EQ(message.descriptor, 8u);
+}
+
 TEST(UsedUpDescriptors, AreFoundInsideAnAnswer) {
   sysmem2::AnswerProviderCallRequest request;
   request.set_number(kNumber);

@@ -131,7 +131,14 @@ SYSMEM_API sysmem_status sysmem_collection_import(sysmem_client* client, int own
 SYSMEM_API sysmem_status sysmem_collection_set_constraints(sysmem_collection* collection,
                                                            const sysmem_constraints* constraints,
                                                            sysmem_failure** failure);
-/* The same; the outcome must also equal that of the collection which the buffer `fd` belongs to. */
+/* The same, and the buffers must become like the one that must_match_fd is a descriptor of: of the
+ * same size, memory, coherency domain, heap and image format. For a collection that takes the place
+ * of another one. Their number is free, and everybody's constraints hold as ever; if these cannot
+ * be met by such buffers, the allocation fails with SYSMEM_ERROR_CONSTRAINTS_INTERSECTION_EMPTY.
+ *
+ * The descriptor may come from any collection of the same daemon, also from one that is over. It
+ * remains the caller's, who may close it as soon as this returns. If it is no buffer of this daemon
+ * the collection fails, as for any other broken rule. Queued. */
 SYSMEM_API sysmem_status sysmem_collection_set_constraints_matching(
     sysmem_collection* collection, const sysmem_constraints* constraints, int must_match_fd,
     sysmem_failure** failure);

@@ -281,6 +281,8 @@ class Collection : public detail::CollectionOwner {
     return call.Finish(
         sysmem_collection_set_constraints(get(), detail::ToC(constraints).get(), call.out()));
   }
+  // The same, and the buffers must become like the one that must_match_fd, which remains the
+  // caller's, is a descriptor of.
   Result<void> SetConstraintsMatching(const std::optional<Constraints>& constraints,
                                       int must_match_fd) {
     detail::Call call;
