@@ -62,8 +62,6 @@ GroupSearch TryChoices(const NodeTree& tree, const std::vector<NodeId>& pruned,
     }
     refused.push_back(
         {choice.Describe(), Blame(plan.failure(), participants.all()), std::move(plan).failure()});
-    const Failure& why = refused.back().why;
-    if (why.error != Error::kConstraintsIntersectionEmpty) return {Failure(why), refused};
   } while (choice.Next());
   Failure none = NoChoiceWorks(refused);
   return {std::move(none), std::move(refused)};

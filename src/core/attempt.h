@@ -66,16 +66,16 @@ struct RefusedChoice {
 // What the tries of a sub-tree came to.
 struct GroupSearch {
   Result<Agreement> result;
-  // In the order of the tries, for the log (GRP-9). Holds the last one also if that ended the
-  // search.
+  // In the order of the tries, for the log (GRP-9).
   std::vector<RefusedChoice> refused;
 };
 
 // ATT-5: tries one choice of group children (group_choice.h) after the other until one works
 // (GRP-8). A sub-tree without groups is a single choice in which every node is visible (GRP-5).
 //
-// A choice whose participants ask for what cannot be met together leads to the next one; any other
-// failure ends the search (GRP-7). If no choice works the failure is that of the first one, the one
+// A choice whose participants ask for what cannot be met together leads to the next one. Nothing
+// else can come of planning: what a heap refuses comes after the search, and ends the attempt
+// without another try (GRP-7). If no choice works the failure is that of the first one, the one
 // that everybody prefers, with CONSTRAINTS_INTERSECTION_EMPTY; if group_combinations of them do not
 // work and there are more, TOO_MANY_GROUP_CHILD_COMBINATIONS instead (GRP-6).
 // REQUIRES: `pruned` comes from PrunedSubtree and is AllReady.

@@ -93,7 +93,7 @@ void Observer::TakeBaseline() {
 
 void Observer::ExpectBackToBaseline() {
   Figures now;
-  EXPECT_TRUE(Eventually([&] { return (now = Take()) == baseline_; }))
+  EXPECT_TRUE(Eventually([&] { return (now = Take()).IsBackTo(baseline_); }))
       << "now:      " << now << "\nbaseline: " << baseline_;
   EXPECT_LT(daemon_.process().ResidentBytes(), resident_baseline_ + kResidentTolerance);
 }

@@ -24,6 +24,11 @@ struct Figures {
   uint64_t live_bytes = 0;
   uint64_t descriptors = 0;
   bool operator==(const Figures&) const = default;
+  // Fewer descriptors are no leak: when the baseline was taken one may have been closing still.
+  bool IsBackTo(Figures baseline) const {
+    if (descriptors < baseline.descriptors) baseline.descriptors = descriptors;
+    return *this == baseline;
+  }
 };
 std::ostream& operator<<(std::ostream& out, const Figures& figures);
 

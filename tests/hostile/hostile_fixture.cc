@@ -209,7 +209,7 @@ void HostileTest::ExpectEnded(RawClient& guilty, sysmem2::SessionEndReason reaso
 
 void HostileTest::ExpectBackToBaseline() {
   Figures now;
-  EXPECT_TRUE(Eventually([&] { return (now = Take()) == baseline_; }))
+  EXPECT_TRUE(Eventually([&] { return (now = Take()).IsBackTo(baseline_); }))
       << "sessions " << now.sessions << " of " << baseline_.sessions << ", collections "
       << now.collections << " of " << baseline_.collections << ", nodes " << now.nodes << " of "
       << baseline_.nodes << ", exported " << now.exported << " of " << baseline_.exported
