@@ -96,13 +96,13 @@ void Recorder::Append(std::string line) {
   bool was_idle = false;
   {
     std::lock_guard lock(mutex_);
+    was_idle = waiting_.empty() && lost_ == 0;
     // Behind a line that is lost nothing goes on before the file says so.
     if (lost_ > 0 || line.size() > options_.queue_bytes - waiting_.size()) {
       ++lost_;
-      return;
+    } else {
+      waiting_ += line;
     }
-    was_idle = waiting_.empty();
-    waiting_ += line;
   }
   if (was_idle) something_to_do_.notify_one();
 }

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <mutex>
 #include <sstream>
+#include <thread>
 #include <vector>
 
 #include "tests/support/temp_dir.h"
@@ -128,12 +129,15 @@ TEST_F(RecorderTest, RefusesWhatIsNoFileOfItsOwn) {
   EXPECT_THAT(refused(path_), HasSubstr("belongs to user 12345"));
 }
 
+// Also when it has nothing to do, and nothing comes behind the line that is lost.
 TEST_F(RecorderTest, SaysInTheFileWhatItLost) {
   auto recorder = Open(/*queue_bytes=*/8);
+  recorder->Append("short\n");
+  while (Contents(path_).empty()) std::this_thread::yield();
   recorder->Append("longer than the queue\n");
   EXPECT_THAT(complaints_.AwaitFirst(), HasSubstr("cannot keep up: 1 lines are lost"));
   recorder.reset();
-  EXPECT_EQ(Contents(path_), "{\"lost\":1}\n");
+  EXPECT_EQ(Contents(path_), "short\n{\"lost\":1}\n");
 }
 
 // A file that cannot grow: what a full disk is to a writer.
