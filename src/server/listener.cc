@@ -33,16 +33,20 @@ PeerInfo LabelPeer(const base::PeerCredentials& peer) {
       .pid = peer.pid, .uid = peer.uid, .gid = peer.gid, .command = base::CommandName(peer.pid)};
 }
 
-// Whether the message in front carries descriptors. It stays where it is, and so do they: without a
-// control buffer the kernel only says that there was no room for them.
-bool CarriesDescriptors(base::BorrowedFd socket) {
+enum class Front { kNothing, kWithoutDescriptors, kWithDescriptors };
+
+// What is in front. It stays where it is, and so do descriptors: without a control buffer the
+// kernel only says that there was no room for them.
+Front LookAt(base::BorrowedFd socket) {
   char first_byte = 0;
   iovec bytes{.iov_base = &first_byte, .iov_len = sizeof(first_byte)};
   msghdr message{};
   message.msg_iov = &bytes;
   message.msg_iovlen = 1;
-  return ::recvmsg(socket.get(), &message, MSG_PEEK | MSG_DONTWAIT) >= 0 &&
-         (message.msg_flags & MSG_CTRUNC) != 0;
+  const ssize_t size = ::recvmsg(socket.get(), &message, MSG_PEEK | MSG_DONTWAIT);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return Front::kNothing;
+  const bool carries = size >= 0 && (message.msg_flags & MSG_CTRUNC) != 0;
+  return carries ? Front::kWithDescriptors : Front::kWithoutDescriptors;
 }
 
 }  // namespace
@@ -169,8 +173,11 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   void Listen(ConnectionId id) {
     const auto found = unheard_.find(id);
     if (found == unheard_.end()) return;
-    // A stranger's descriptors are not even let into our table.
-    if (CarriesDescriptors(found->second.socket)) {
+    // A stranger's descriptors are not even let into our table; so nothing is taken that was not
+    // there for this look.
+    const Front front = LookAt(found->second.socket);
+    if (front == Front::kNothing) return;
+    if (front == Front::kWithDescriptors) {
       return Refuse(id, EndReason::kForbiddenDescriptor,
                     "the first message must be HELLO, which carries no descriptors");
     }

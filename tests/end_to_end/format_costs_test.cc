@@ -2,16 +2,27 @@
 //
 // From a table of costs to pixels: a daemon that was told what formats cost, and the library's
 // layout of what it chose.
+#include <filesystem>
+
 #include "tests/end_to_end/conformance_recipes.h"
+#include "tests/support/temp_dir.h"
 
 namespace sysmem::testing {
 namespace {
 
-class FormatCosts : public Conformance {
+// Where the daemon can read it: not everybody may look into the source tree.
+class CostTable {
+ public:
+  CostTable() { std::filesystem::copy_file(SYSMEM_DATA_DIR "/format-costs/intel.toml", path()); }
+  std::string path() const { return dir_.path() + "/intel.toml"; }
+
+ private:
+  TempDir dir_;
+};
+
+class FormatCosts : private CostTable, public Conformance {
  protected:
-  FormatCosts()
-      : Conformance({.arguments = {"--format-costs", SYSMEM_DATA_DIR "/format-costs/intel.toml"}}) {
-  }
+  FormatCosts() : Conformance({.arguments = {"--format-costs", CostTable::path()}}) {}
 };
 
 TEST_F(FormatCosts, DecideAmongLayoutsWhichTheLibraryThenKnows) {

@@ -104,6 +104,18 @@ TEST_F(HandleChannel, RefusesAHelloThatBringsDescriptors) {
   ExpectRefusedAsFirst({.kind = kHello, .descriptors = Pipes(3)}, "HELLO");
 }
 
+// Whether the message comes before the daemon's first look, after it, or just then.
+TEST_F(HandleChannel, RefusesDescriptorsFromStrangersForWhatTheyAreWheneverTheyArrive) {
+  for (int round = 0; round < 200; ++round) {
+    const base::UniqueFd channel = ConnectSilently(path(), As(kClientUid));
+    ASSERT_TRUE(SendRaw(channel, Descriptors(1, 1)));
+    const auto end = AwaitEnd(channel);
+    ASSERT_TRUE(end.has_value());
+    ASSERT_EQ(end->reason(), sysmem2::SESSION_END_REASON_FORBIDDEN_DESCRIPTOR) << end->message();
+  }
+  ExpectBackToBaseline();
+}
+
 TEST_F(HandleChannel, RefusesAHelloWhoseSizeIsNotItsOwn) {
   ExpectRefusedAsFirst({.kind = kHello, .size = 4000}, "size");
 }
