@@ -14,6 +14,11 @@ build() {
   local preset=$1 folder=build/$1
   shift
   local configured=$folder/.configured
+  # A target may need a package that was installed since.
+  local target
+  for target in "$@"; do
+    [[ ! -f $configured ]] || has_target "$preset" "$target" || rm "$configured"
+  done
   if [[ ! -f $configured || CMakePresets.json -nt $configured ]]; then
     echo "configuring $folder"
     mkdir -p "$folder"
