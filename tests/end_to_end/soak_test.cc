@@ -40,6 +40,11 @@ class Soak : public ::testing::Test {
   Soak() { WriteSmallVideo(video_); }
 
   void RunPipeline() {
+    // The demo looks for those beside itself, wherever they are brought.
+    for (const char* other : {"sysmem-demo-decoder", "sysmem-demo-analyser",
+                              "sysmem-demo-presenter", "sysmem-demo-reference"}) {
+      ProgramPath(other);
+    }
     const Ended run = RunToEnd({.program = ProgramPath("sysmem-demo"),
                                 .arguments = {"--socket", daemon_.socket_path(), "--output",
                                               dir_.path() + "/sheet.png", video_},
