@@ -178,8 +178,8 @@ void Collection::State::On(const event::Bind& e) {
 void Collection::State::On(const event::SetConstraints& e) {
   Node* node = Reachable(e.node, e.call);
   if (node == nullptr) return;
-  const std::string foreign =
-      "must be a buffer that was made here, and is " + e.not_a_buffer.value_or("");
+  std::string foreign;
+  if (e.not_a_buffer) foreign = "must be a buffer that was made here, and is " + *e.not_a_buffer;
   if (!Obeys(*node, e.call,
              {{node->kind != NodeKind::kCollection, "2.4", "", kForCollections},
               {node->constraints_set, "2.7", "", "has set its constraints before"},
