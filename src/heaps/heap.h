@@ -5,9 +5,22 @@
 //
 //   absl::StatusOr<std::unique_ptr<heaps::Buffer>> buffer =
 //       heap.Allocate({.size_bytes = 4096, .name = "camera:0", .collection_id = 7, .index = 0});
-//   absl::StatusOr<base::UniqueFd> for_reader = (*buffer)->HandOut(heaps::Access::kReadOnly);
+//   absl::StatusOr<heaps::HandedOut> for_reader = (*buffer)->HandOut(heaps::Access::kReadOnly);
 //
 // A buffer's memory lives as long as any of: the Buffer, a descriptor handed out, a mapping of one.
+//
+// Who holds it. A hand-out is one open file description; it lives while any descriptor, duplicate
+// or mapping of it lives in any process, or is on its way in a message. Every close is announced
+// (WatchCloses); which hand-outs are left is then asked by their marks (MayLive), and in the end
+// whether there is anybody at all (IsOnlyOurs):
+//
+//   if (!buffer.MayLive(mark)) ...      // this participant has let go
+//   buffer.StopOpeningAhead();          // nobody will be handed anything any more
+//   if (buffer.IsOnlyOurs()) { buffer.Discard(); ... }  // gone
+//
+// A holder can drop its mark (it then seems gone early), or put locks of its own where a mark is
+// (it then seems there for as long as it does hold the memory); it cannot make IsOnlyOurs() true.
+// So marks say who is asked to let go, never when memory may be called free.
 //
 // Thread-safety: a Heap may be used from several threads at once, and so may a Buffer. A Buffer may
 // outlive its Heap.
@@ -26,6 +39,15 @@ namespace sysmem::heaps {
 
 enum class Access { kReadOnly, kReadWrite };
 
+// Of one hand-out of a buffer. 0: the hand-out bears none, because the heap knows no marks or a
+// holder is in the way.
+using Mark = uint64_t;
+
+struct HandedOut {
+  base::UniqueFd fd;
+  Mark mark = 0;
+};
+
 class Buffer {
  public:
   Buffer() = default;
@@ -36,11 +58,37 @@ class Buffer {
   // A new descriptor of the buffer, for one participant and one reply. When the heap reduces rights
   // (HeapProperties::reduces_rights), it is an open file description of its own that allows no more
   // than `access`; else it allows whatever the memory allows.
-  virtual absl::StatusOr<base::UniqueFd> HandOut(Access access) const = 0;
+  virtual absl::StatusOr<HandedOut> HandOut(Access access) const = 0;
 
   // Opens the next hand-out before somebody asks for it, if that saves time then and costs little
   // now. A hint; it may do nothing.
   virtual void OpenAhead(Access) const {}
+  // Closes what was opened ahead, and opens nothing ahead any more: such a description would keep
+  // IsOnlyOurs() false. HandOut still works.
+  virtual void StopOpeningAhead() const {}
+
+  // Whether the hand-out with this mark may still live. Always true for mark 0, and for every mark
+  // while a holder's locks make marks unreadable; then only IsOnlyOurs() tells. Where heaps tell
+  // holders apart (HeapProperties::tells_holders_apart), false is final.
+  virtual bool MayLive(Mark) const { return true; }
+  // Whether `fd`, which a client showed, is that very hand-out (the same open file description), as
+  // far as marks tell. False for mark 0. REQUIRES: a memfd or a dma-buf, as for IdentityOf.
+  virtual bool IsHandOut(base::BorrowedFd, Mark) const { return false; }
+  // Whether nobody but this Buffer has the memory open or mapped. True is proof. What it does not
+  // see: descriptors opened with O_PATH, which Discard makes worthless. REQUIRES: SIGIO is ignored.
+  virtual bool IsOnlyOurs() const { return false; }
+  // Frees the memory now, before the buffer is called gone: who still comes to it finds zeroes.
+  virtual void Discard() const {}
+
+  // Adds the memory to an inotify instance, for IN_CLOSE: one event for each description of it that
+  // has gone, and not before all of its descriptors and mappings have. (The event comes a moment
+  // before MayLive and IsOnlyOurs change their answer.) Returns the watch descriptor, the same one
+  // when it is added again. While it is watched its memory cannot go: remove the watch first.
+  // Errors: Unimplemented when the heap reports no end (HeapProperties::reports_end);
+  // ResourceExhausted when the limit of watches is reached (fs.inotify.max_user_watches).
+  virtual absl::StatusOr<int> WatchCloses(base::BorrowedFd /*inotify*/) const {
+    return absl::UnimplementedError("this heap does not report that a buffer was closed");
+  }
 
   virtual BufferIdentity identity() const = 0;
   virtual uint64_t size_bytes() const = 0;

@@ -1,74 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "heaps/memfd_heap.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <limits>
-#include <mutex>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/escape.h"
-#include "base/reopen.h"
+#include "heaps/memfd_buffer.h"
 
 namespace sysmem::heaps {
 namespace {
-
-class MemfdBuffer final : public Buffer {
- public:
-  MemfdBuffer(FreshMemfd memfd, std::string name, std::optional<OpenedAhead> ahead,
-              std::shared_ptr<SpareDescriptors> spare)
-      : memfd_(std::move(memfd)),
-        name_(std::move(name)),
-        spare_(std::move(spare)),
-        ahead_(std::move(ahead)) {}
-
-  absl::StatusOr<base::UniqueFd> HandOut(Access access) const override {
-    if (std::optional<OpenedAhead> ready = TakeAhead(access)) return std::move(ready->fd);
-    return Open(access);
-  }
-  void OpenAhead(Access access) const override;
-  BufferIdentity identity() const override { return memfd_.identity; }
-  uint64_t size_bytes() const override { return memfd_.size_bytes; }
-  const std::string& name() const override { return name_; }
-
- private:
-  absl::StatusOr<base::UniqueFd> Open(Access access) const {
-    return base::Reopen(memfd_.kept, access == Access::kReadOnly ? O_RDONLY : O_RDWR);
-  }
-  std::optional<OpenedAhead> TakeAhead(Access access) const;
-
-  const FreshMemfd memfd_;  // its descriptor is the daemon's one open file description
-  const std::string name_;
-  const std::shared_ptr<SpareDescriptors> spare_;
-  mutable std::mutex mutex_;
-  mutable std::optional<OpenedAhead> ahead_;  // guarded by mutex_
-};
-
-std::optional<OpenedAhead> MemfdBuffer::TakeAhead(Access access) const {
-  const std::lock_guard lock(mutex_);
-  if (!ahead_ || ahead_->access != access) return std::nullopt;
-  return std::exchange(ahead_, std::nullopt);
-}
-
-void MemfdBuffer::OpenAhead(Access access) const {
-  std::optional<OpenedAhead> other;  // closed without the lock
-  {
-    const std::lock_guard lock(mutex_);
-    if (ahead_ && ahead_->access == access) return;
-    other.swap(ahead_);
-  }
-  std::optional<SpareDescriptors::Lease> lease = spare_->Take();
-  if (!lease) return;
-  absl::StatusOr<base::UniqueFd> opened = Open(access);
-  if (!opened.ok()) return;  // whoever needs it will hear why
-  OpenedAhead ahead{.fd = *std::move(opened), .access = access, .lease = *std::move(lease)};
-  const std::lock_guard lock(mutex_);
-  if (!ahead_) ahead_.emplace(std::move(ahead));
-}
 
 core::HeapProperties SystemRamProperties() {
   return {
@@ -78,8 +23,8 @@ core::HeapProperties SystemRamProperties() {
       .inaccessible_domain = true,
       .need_clear = false,
       .need_flush = false,
-      .tells_holders_apart = false,
-      .reports_end = false,
+      .tells_holders_apart = true,
+      .reports_end = true,
       .reduces_rights = true,
   };
 }

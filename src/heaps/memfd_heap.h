@@ -10,7 +10,9 @@
 //   - its mode is 0600, so a holder of another uid cannot reopen a read-only descriptor for writing
 //     (one of the daemon's own uid can: between these, read-only is advisory);
 //   - it cannot be made executable, where the kernel knows how (MFD_NOEXEC_SEAL, Linux 6.3);
-//   - it is zeroed, by the kernel.
+//   - it is zeroed, by the kernel;
+//   - who holds it can be told, hand-out by hand-out, and its last close is announced
+//     (memfd_buffer.h).
 // The daemon keeps one open file description of it. The one that memfd_create() returned is closed
 // and never handed out, because the kernel reports nothing about the closing of that kind.
 //

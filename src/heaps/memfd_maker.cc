@@ -19,7 +19,6 @@ namespace {
 // Linux 6.3; the headers of Debian 12 do not have it yet.
 constexpr unsigned kNoexecSeal = 0x0008;
 
-constexpr mode_t kMode = 0600;
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
 // Taken at a time: small enough that a signal, which undoes the step under way, costs little, and
@@ -69,7 +68,8 @@ absl::StatusOr<base::UniqueFd> MemfdMaker::Create(const std::string& name) {
   }
   if (!memfd && !noexec_seal_known_) memfd.reset(::memfd_create(name.c_str(), kFlags));
   if (!memfd) return base::ErrnoStatus(errno, "make a memfd");
-  if (::fchmod(memfd.get(), kMode) != 0) return base::ErrnoStatus(errno, "set the mode of a memfd");
+  if (::fchmod(memfd.get(), kMemfdMode) != 0)
+    return base::ErrnoStatus(errno, "set the mode of a memfd");
   return memfd;
 }
 
@@ -83,7 +83,8 @@ absl::StatusOr<FreshMemfd> MemfdMaker::Make(const std::string& name, uint64_t si
   if (!kept.ok()) return kept.status();
   const absl::StatusOr<BufferIdentity> identity = IdentityOf(*kept);
   if (!identity.ok()) return identity.status();
-  return FreshMemfd{.kept = *std::move(kept), .identity = *identity, .size_bytes = size_bytes};
+  return FreshMemfd{
+      .kept = *std::move(kept), .marks = Marks(), .identity = *identity, .size_bytes = size_bytes};
 }
 
 }  // namespace sysmem::heaps

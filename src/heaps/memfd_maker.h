@@ -9,6 +9,8 @@
 // Thread-safe.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstdint>
 #include <string>
@@ -16,13 +18,18 @@
 #include "absl/status/statusor.h"
 #include "base/unique_fd.h"
 #include "heaps/heap.h"
+#include "heaps/marks.h"
 #include "heaps/reservation_gate.h"
 
 namespace sysmem::heaps {
 
+// Of every memfd, from before it leaves: holders of other uids cannot open it anew.
+inline constexpr mode_t kMemfdMode = 0600;
+
 // One that no process but this has ever had.
 struct FreshMemfd {
   base::UniqueFd kept;  // read-write
+  Marks marks;
   BufferIdentity identity;
   uint64_t size_bytes = 0;
 };

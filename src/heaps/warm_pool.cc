@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "heaps/warm_pool.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <iterator>
 #include <utility>
-
-#include "base/reopen.h"
 
 namespace sysmem::heaps {
 
@@ -139,10 +136,11 @@ absl::StatusOr<WarmPool::Item> WarmPool::MakeOne(uint64_t size_bytes,
   Item item{.ready = {.memfd = *std::move(made), .hand_out = std::nullopt},
             .lease = std::move(lease)};
   if (std::optional<SpareDescriptors::Lease> second = spare_->Take()) {
-    absl::StatusOr<base::UniqueFd> opened = base::Reopen(item.ready.memfd.kept, O_RDWR);
+    const FreshMemfd& memfd = item.ready.memfd;
+    absl::StatusOr<HandedOut> opened = memfd.marks.Open(memfd.kept, Access::kReadWrite);
     if (!opened.ok()) return opened.status();
     item.ready.hand_out.emplace(OpenedAhead{
-        .fd = *std::move(opened), .access = Access::kReadWrite, .lease = *std::move(second)});
+        .hand_out = *std::move(opened), .access = Access::kReadWrite, .lease = *std::move(second)});
   }
   return item;
 }

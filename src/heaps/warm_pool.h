@@ -38,9 +38,9 @@
 
 namespace sysmem::heaps {
 
-// A hand-out opened before somebody asked for it.
+// A hand-out opened, and marked, before somebody asked for it.
 struct OpenedAhead {
-  base::UniqueFd fd;
+  HandedOut hand_out;
   Access access = Access::kReadWrite;
   SpareDescriptors::Lease lease;
 };

@@ -89,9 +89,10 @@ absl::StatusOr<std::vector<base::UniqueFd>> BufferSet::HandOutAll(bool writable)
   std::vector<base::UniqueFd> made;
   made.reserve(buffers_.size());
   for (const auto& buffer : buffers_) {
-    auto fd = buffer->HandOut(writable ? heaps::Access::kReadWrite : heaps::Access::kReadOnly);
-    if (!fd.ok()) return fd.status();
-    made.push_back(std::move(*fd));
+    auto hand_out =
+        buffer->HandOut(writable ? heaps::Access::kReadWrite : heaps::Access::kReadOnly);
+    if (!hand_out.ok()) return hand_out.status();
+    made.push_back(std::move(hand_out->fd));
   }
   hand_outs_.fetch_add(1, std::memory_order_relaxed);
   last_was_writable_.store(writable, std::memory_order_relaxed);

@@ -69,9 +69,9 @@ class MemfdHeapTest : public testing::Test {
     return buffer.ok() ? *std::move(buffer) : nullptr;
   }
   static UniqueFd HandOut(const Buffer& buffer, Access access) {
-    absl::StatusOr<UniqueFd> fd = buffer.HandOut(access);
-    EXPECT_TRUE(fd.ok()) << fd.status();
-    return fd.ok() ? *std::move(fd) : UniqueFd();
+    absl::StatusOr<HandedOut> made = buffer.HandOut(access);
+    EXPECT_TRUE(made.ok()) << made.status();
+    return made.ok() ? std::move(made->fd) : UniqueFd();
   }
   absl::Status Refusal(uint64_t size_bytes) {
     return heap_.Allocate({.size_bytes = size_bytes, .name = "test:0"}).status();
@@ -91,7 +91,8 @@ TEST_F(MemfdHeapTest, IsTheSystemRamOfTheSpecification) {
   EXPECT_TRUE(properties.cpu_domain && properties.ram_domain && properties.inaccessible_domain);
   EXPECT_FALSE(properties.need_clear);
   EXPECT_EQ(properties.need_flush, false);
-  EXPECT_TRUE(properties.reduces_rights);
+  EXPECT_TRUE(properties.tells_holders_apart && properties.reports_end &&
+              properties.reduces_rights);
 }
 
 TEST_F(MemfdHeapTest, MakesABufferOfTheSizeAskedForFullOfZeroes) {

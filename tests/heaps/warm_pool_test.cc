@@ -96,7 +96,7 @@ TEST_F(WarmPoolTest, GivesMemfdsThatAreSealedZeroAndReadyToBeHandedOut) {
   EXPECT_EQ(::fcntl(ready.memfd.kept.get(), F_GET_SEALS) & kSeals, kSeals);
   EXPECT_TRUE(IsZero(ready.memfd.kept, 2 * kPage));
   ASSERT_TRUE(ready.hand_out.has_value());
-  EXPECT_EQ(::fcntl(ready.hand_out->fd.get(), F_GETFL) & O_ACCMODE, O_RDWR);
+  EXPECT_EQ(::fcntl(ready.hand_out->hand_out.fd.get(), F_GETFL) & O_ACCMODE, O_RDWR);
 }
 
 TEST_F(WarmPoolTest, NeverGivesMemoryThatSomebodyHad) {
@@ -236,8 +236,8 @@ TEST_F(WarmHeapTest, HandsOutEachDescriptionOnceWhetherOpenedAheadOrNot) {
   auto second = (*buffer)->HandOut(Access::kReadWrite);
   ASSERT_TRUE(first.ok() && second.ok());
   // One file description has one offset.
-  ASSERT_EQ(::lseek(first->get(), 100, SEEK_SET), 100);
-  EXPECT_EQ(::lseek(second->get(), 0, SEEK_CUR), 0);
+  ASSERT_EQ(::lseek(first->fd.get(), 100, SEEK_SET), 100);
+  EXPECT_EQ(::lseek(second->fd.get(), 0, SEEK_CUR), 0);
 }
 
 TEST_F(WarmHeapTest, NeverHandsOutMoreAccessThanWasAskedFor) {
@@ -246,11 +246,11 @@ TEST_F(WarmHeapTest, NeverHandsOutMoreAccessThanWasAskedFor) {
   (*buffer)->OpenAhead(Access::kReadWrite);
   auto reader = (*buffer)->HandOut(Access::kReadOnly);
   ASSERT_TRUE(reader.ok());
-  EXPECT_EQ(::fcntl(reader->get(), F_GETFL) & O_ACCMODE, O_RDONLY);
+  EXPECT_EQ(::fcntl(reader->fd.get(), F_GETFL) & O_ACCMODE, O_RDONLY);
   (*buffer)->OpenAhead(Access::kReadOnly);
   auto writer = (*buffer)->HandOut(Access::kReadWrite);
   ASSERT_TRUE(writer.ok());
-  EXPECT_EQ(::fcntl(writer->get(), F_GETFL) & O_ACCMODE, O_RDWR);
+  EXPECT_EQ(::fcntl(writer->fd.get(), F_GETFL) & O_ACCMODE, O_RDWR);
 }
 
 }  // namespace
