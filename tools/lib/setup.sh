@@ -40,6 +40,8 @@ libgtest-dev            tests
 libgmock-dev            matchers in tests
 clang-format            the format of the sources, a test
 git                     lists the files that the source checks read
+qemu-system-x86         the virtual machine with other kernels (tests/vm)
+busybox-static          the user space of that machine
 '
 packages_deep='
 clang                   the second compiler
