@@ -66,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(, EachWayOfHolding,
                          [](const auto& tried) {
                            return std::string(std::get<0>(tried.param).name) +
                                   (std::get<1>(tried.param) == Access::kReadOnly ? "ReadOnly"
-                                                                                : "Writable");
+                                                                                 : "Writable");
                          });
 
 TEST_P(EachWayOfHolding, KeepsTheHandOutAliveUntilTheHolderLetsGo) {

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// When LastClose asks, and when it does not (method: last_close_fixture.h).
+#include "server/last_close.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "tests/server/last_close_fixture.h"
+
+namespace sysmem::server {
+namespace {
+
+// --- Announcements ---
+
+TEST_F(LastCloseTest, AsksWhenADescriptionIsClosed) {
+  LastClose& last_close = Make();
+  const auto buffer = Allocate();
+  bool ended = false;
+  const auto watch = last_close.Watch(buffer, [&] {
+    ended = buffer->IsOnlyOurs();
+    return !ended;
+  });
+  EXPECT_TRUE(watch->status().ok());
+  base::UniqueFd hand_out = HandOut(*buffer);
+  Settle();
+  EXPECT_EQ(last_close.counts().probes, 0u);
+  hand_out.reset();
+  runner_.RunUntil([&] { return ended; });
+  EXPECT_EQ(last_close.counts().events, 1u);
+}
+
+TEST_F(LastCloseTest, AsksNothingWhileADuplicateOrAMappingIsLeft) {
+  LastClose& last_close = MakeWithoutRetries();
+  const auto buffer = Allocate();
+  const auto watch = last_close.Watch(buffer, [] { return true; });
+  base::UniqueFd hand_out = HandOut(*buffer);
+  base::UniqueFd duplicate = base::Dup(hand_out);
+  void* const memory = ::mmap(nullptr, kPage, PROT_READ, MAP_SHARED, hand_out.get(), 0);
+  hand_out.reset();
+  Settle();
+  duplicate.reset();
+  Settle();
+  EXPECT_EQ(last_close.counts().probes, 0u);
+  ::munmap(memory, kPage);
+  runner_.RunUntil([&] { return last_close.counts().probes == 1; });
+}
+
+TEST_F(LastCloseTest, AsksOnlyAboutTheBufferThatWasClosed) {
+  LastClose& last_close = MakeWithoutRetries();
+  const auto closed = Allocate();
+  const auto other = Allocate();
+  int asked = 0;
+  const auto watch = last_close.Watch(closed, [&] { return ++asked, true; });
+  const auto other_watch = last_close.Watch(other, [] { return ADD_FAILURE(), true; });
+  Touch(*closed);
+  runner_.RunUntil([&] { return asked == 1; });
+  Settle();
+}
+
+TEST_F(LastCloseTest, AsksEveryoneWhoWatchesTheSameBuffer) {
+  LastClose& last_close = MakeWithoutRetries();
+  const auto buffer = Allocate();
+  int first_asked = 0, second_asked = 0;
+  auto first = last_close.Watch(buffer, [&] { return ++first_asked, true; });
+  const auto second = last_close.Watch(buffer, [&] { return ++second_asked, true; });
+  Touch(*buffer);
+  runner_.RunUntil([&] { return first_asked == 1 && second_asked == 1; });
+  first.reset();
+  Touch(*buffer);
+  runner_.RunUntil([&] { return second_asked == 2; });
+  EXPECT_EQ(first_asked, 1);
+}
+
+// --- Rounds ---
+
+TEST_F(LastCloseTest, AsksAgainWhenTheFirstProbeCameTooEarly) {
+  LastClose& last_close = Make({.first_probe_is_early = [] { return true; }});
+  const auto buffer = Allocate();
+  bool ended = false;
+  const auto watch = last_close.Watch(buffer, [&] {
+    ended = buffer->IsOnlyOurs();
+    return !ended;
+  });
+  Touch(*buffer);
+  runner_.RunUntil([&] { return ended; });
+  EXPECT_EQ(last_close.counts().late_ends, 1u);
+  EXPECT_EQ(last_close.counts().events, 1u) << "no other announcement helped";
+}
+
+TEST_F(LastCloseTest, AsksAtEachDelayAndThenNotBeforeTheNextClose) {
+  LastClose& last_close = Make({.retry_delays_ns = {1000, 1000, 1000}});
+  const auto buffer = Allocate();
+  int asked = 0;
+  const auto watch = last_close.Watch(buffer, [&] { return ++asked, true; });
+  for (const int in_all : {4, 8}) {
+    Touch(*buffer);
+    runner_.RunUntil([&] { return asked == in_all; });
+    Settle();
+    EXPECT_EQ(asked, in_all);
+  }
+  EXPECT_EQ(last_close.counts().late_ends, 0u);
+}
+
+TEST_F(LastCloseTest, IsContentOnceNobodySeemsToHoldTheBuffer) {
+  LastClose& last_close = Make({.retry_delays_ns = {1000, 1000, 1000}});
+  const auto buffer = Allocate();
+  int asked = 0;
+  const auto watch = last_close.Watch(buffer, [&] { return ++asked < 2; });
+  Touch(*buffer);
+  runner_.RunUntil([&] { return asked == 2; });
+  Settle();
+  EXPECT_EQ(asked, 2);
+}
+
+TEST_F(LastCloseTest, BeginsTheRoundAnewWithEachClose) {
+  LastClose& last_close = Make({.retry_delays_ns = {1000, kHourNs}});
+  const auto buffer = Allocate();
+  int asked = 0;
+  const auto watch = last_close.Watch(buffer, [&] { return ++asked, true; });
+  for (const int in_all : {2, 4, 6}) {
+    Touch(*buffer);
+    runner_.RunUntil([&] { return asked == in_all; });
+  }
+}
+
+TEST_F(LastCloseTest, AsksOnceForManyClosesThatItReadsTogether) {
+  LastClose& last_close = MakeWithoutRetries();
+  const auto one = Allocate();
+  const auto other = Allocate();
+  int asked = 0;
+  const auto watch = last_close.Watch(one, [&] { return ++asked, true; });
+  const auto other_watch = last_close.Watch(other, [&] { return ++asked, true; });
+  for (int i = 0; i < 10; ++i) Touch(i % 2 == 0 ? *one : *other);
+  runner_.RunUntil([&] { return asked == 2; });
+  Settle();
+  EXPECT_EQ(asked, 2);
+  EXPECT_EQ(last_close.counts().events, 10u);
+}
+
+TEST_F(LastCloseTest, BeginsARoundWhenAskedTo) {
+  LastClose& last_close = MakeWithoutRetries();
+  const auto watch = last_close.Watch(Allocate(), [] { return true; });
+  watch->ProbeSoon();
+  watch->ProbeSoon();
+  EXPECT_EQ(last_close.counts().probes, 0u) << "not on the caller's thread";
+  Settle();
+  EXPECT_EQ(last_close.counts().probes, 1u);
+  watch->ProbeSoon();
+  Settle();
+  EXPECT_EQ(last_close.counts().probes, 2u);
+}
+
+// --- Catching up ---
+
+TEST_F(LastCloseTest, CatchesUpWithWhatWasClosedBefore) {
+  LastClose& last_close = Make();
+  const auto buffer = Allocate();
+  bool ended = false;
+  const auto watch = last_close.Watch(buffer, [&] {
+    ended = buffer->IsOnlyOurs();
+    return !ended;
+  });
+  Touch(*buffer);
+  last_close.CatchUp();
+  EXPECT_TRUE(ended);
+}
+
+TEST_F(LastCloseTest, CatchesUpWithProbesThatCameTooEarly) {
+  LastClose& last_close =
+      Make({.retry_delays_ns = {kHourNs}, .first_probe_is_early = [] { return true; }});
+  const auto buffer = Allocate();
+  bool ended = false;
+  const auto watch = last_close.Watch(buffer, [&] {
+    ended = buffer->IsOnlyOurs();
+    return !ended;
+  });
+  Touch(*buffer);
+  runner_.RunUntil([&] { return last_close.counts().probes == 1; });
+  EXPECT_FALSE(ended);
+  last_close.CatchUp();
+  EXPECT_TRUE(ended);
+}
+
+TEST_F(LastCloseTest, CatchesUpWithMoreThanOneBatch) {
+  LastClose& last_close = MakeWithoutRetries();
+  std::vector<std::shared_ptr<const heaps::Buffer>> buffers;
+  std::vector<std::unique_ptr<BufferWatch>> watches;
+  size_t asked = 0;
+  for (int i = 0; i < 600; ++i) {
+    buffers.push_back(Allocate());
+    watches.push_back(last_close.Watch(buffers.back(), [&] { return ++asked, false; }));
+  }
+  for (const auto& buffer : buffers) Touch(*buffer);
+  last_close.CatchUp();
+  EXPECT_EQ(asked, buffers.size());
+}
+
+// --- Ends of watches ---
+
+TEST_F(LastCloseTest, AsksNothingForAWatchThatHasEnded) {
+  LastClose& last_close = Make({.retry_delays_ns = {1000}});
+  const auto buffer = Allocate();
+  auto watch = last_close.Watch(buffer, [] { return ADD_FAILURE(), true; });
+  Touch(*buffer);
+  watch->ProbeSoon();
+  watch.reset();
+  Settle();
+  EXPECT_EQ(last_close.counts().watches, 0u);
+}
+
+TEST_F(LastCloseTest, MayEndAWatchFromItsOwnProbe) {
+  LastClose& last_close = Make({.retry_delays_ns = {1000}});
+  const auto buffer = Allocate();
+  int asked = 0;
+  std::unique_ptr<BufferWatch> watch;
+  watch = last_close.Watch(buffer, [&] {
+    ++asked;
+    watch.reset();
+    return true;
+  });
+  Touch(*buffer);
+  runner_.RunUntil([&] { return asked == 1; });
+  Settle();
+  EXPECT_EQ(asked, 1);
+}
+
+TEST_F(LastCloseTest, KeepsTheBufferNoLongerThanItWatches) {
+  LastClose& last_close = MakeWithoutRetries();
+  auto buffer = Allocate();
+  const std::weak_ptr<const heaps::Buffer> weak = buffer;
+  auto watch = last_close.Watch(std::move(buffer), [] { return true; });
+  watch->ProbeSoon();
+  Settle();  // a retry is due in an hour
+  watch.reset();
+  EXPECT_TRUE(weak.expired());
+}
+
+TEST_F(LastCloseTest, MayGoBeforeItsWatches) {
+  const auto buffer = Allocate();
+  const auto watch = Make().Watch(buffer, [] { return ADD_FAILURE(), true; });
+  Touch(*buffer);
+  watch->ProbeSoon();
+  last_close_.reset();
+  watch->ProbeSoon();
+  watch->SetAwaited(true);
+  Settle();
+}
+
+TEST_F(LastCloseTest, LetsWatchesComeAndGoOnOtherThreadsWhileItDelivers) {
+  LastClose& last_close = Make({.retry_delays_ns = {1000, 1000}});
+  std::atomic<uint64_t> ends = 0;
+  std::atomic<int> running = 3;
+  const auto use_buffers = [&] {
+    for (int i = 0; i < 500; ++i) {
+      const auto buffer = Allocate();
+      const auto watch = last_close.Watch(buffer, [&ends, weak = std::weak_ptr(buffer)] {
+        const auto probed = weak.lock();
+        const bool held = probed && !probed->IsOnlyOurs();
+        if (!held) ++ends;
+        return held;
+      });
+      Touch(*buffer);
+      if (i % 3 == 0) last_close.CatchUp();
+      if (i % 3 == 1) watch->ProbeSoon();
+    }
+    --running;
+  };
+  std::vector<std::thread> threads;
+  for (int i = running; i > 0; --i) threads.emplace_back(use_buffers);
+  runner_.RunUntil([&] { return running == 0; });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GT(ends, 0u);
+  EXPECT_EQ(last_close.counts().watches, 0u);
+  EXPECT_EQ(last_close.counts().unwatched, 0u);
+}
+
+}  // namespace
+}  // namespace sysmem::server
