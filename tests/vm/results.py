@@ -24,6 +24,11 @@ class Outcome:
         """How many tests ended with PASSED, FAILED or SKIPPED."""
         return sum(int(n) for n in re.findall(rf"\[  {word} +\] (\d+) tests?\b", self.log))
 
+    @property
+    def skipped(self):
+        """Their names, from the closing list."""
+        return re.findall(r"^\[  SKIPPED \] (\w+[./]\S+)$", self.log, re.MULTILINE)
+
 
 class Results:
     """Everything that came out of one run of the machine. `must_run_tests`: a program that ran no
@@ -75,7 +80,7 @@ class Results:
 
     def report(self, release, wanted, console, show_logs=True):
         """Prints the logs of what failed, the end of the kernel's console if the machine did not end
-        by itself, and one line of figures. True when all is well."""
+        by itself, one line of figures, what was skipped and what is wrong. True when all is well."""
         for outcome in self.outcomes:
             if show_logs and self.complaint(outcome):
                 print(f"--- {outcome.name} on Linux {release} ---\n{outcome.log}"
@@ -87,6 +92,9 @@ class Results:
                            for word in ("PASSED", "FAILED", "SKIPPED"))
         ran = sum(outcome.ran for outcome in self.outcomes)
         print(f"vm: Linux {release}: {ran} tests ran inside, {totals}")
+        for outcome in self.outcomes:
+            for name in outcome.skipped:
+                print(f"vm: skipped on Linux {release}: {name}")
         complaints = self.complaints(wanted)
         for complaint in complaints:
             print(f"vm: FAILED: {complaint}")

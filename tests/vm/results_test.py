@@ -9,9 +9,11 @@ import unittest
 import results
 
 PASSING = ["@vm begin a_test",
+           "[  SKIPPED ] A.C (4 ms)",
            "[==========] 3 tests from 1 test suite ran. (5 ms total)",
            "[  PASSED  ] 2 tests.",
            "[  SKIPPED ] 1 test, listed below:",
+           "[  SKIPPED ] A.C",
            "@vm end 0"]
 
 
@@ -24,9 +26,10 @@ def read(lines, wanted=1, console=()):
 
 
 class ResultsTest(unittest.TestCase):
-    def test_tests_that_passed_are_counted_and_stay_silent(self):
+    def test_tests_that_passed_are_counted_and_those_skipped_are_named(self):
         self.assertEqual(read(["@vm up 6.12", "", *PASSING, "", "@vm down"]), (
-            True, "vm: Linux 6.12: 3 tests ran inside, 2 passed, 0 failed, 1 skipped\n"))
+            True, "vm: Linux 6.12: 3 tests ran inside, 2 passed, 0 failed, 1 skipped\n"
+            "vm: skipped on Linux 6.12: A.C\n"))
 
     def test_a_failing_program_fails_with_its_output_alone(self):
         well, text = read([*PASSING, "@vm begin b_test", "b.cc:7: Failure", "[  FAILED  ] 1 test, ",
@@ -35,7 +38,7 @@ class ResultsTest(unittest.TestCase):
         self.assertIn("b.cc:7: Failure", text)
         self.assertIn("1 failed", text)
         self.assertIn("b_test ended with exit status 1", text)
-        self.assertNotIn("a_test", text)
+        self.assertNotIn("--- a_test", text)
 
     def test_a_program_that_ran_no_test_fails(self):
         well, text = read(["@vm begin a_test", "@vm end 0", "@vm down"])

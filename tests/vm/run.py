@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ import results
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CACHE = ROOT / "build/vm"
+QEMU = "qemu-system-x86_64"
 BUSYBOX = pathlib.Path("/bin/busybox")
 PASSED_ON = ("ASAN_OPTIONS", "UBSAN_OPTIONS")  # of our environment
 
@@ -43,6 +45,10 @@ class Program:
 def main():
     arguments = parse_arguments()
     build = arguments.build.resolve()
+    if not BUSYBOX.exists() or not shutil.which(QEMU):
+        print("vm: FAILED: qemu-system-x86 or busybox-static is missing; "
+              "'tools/lib/setup.sh test' installs them")
+        return 1
     try:
         programs = wanted_programs(arguments, build)
         linux = kernel.provide(arguments.kernel, CACHE)
@@ -92,8 +98,6 @@ def wanted_programs(arguments, build):
 
 def pack(archive, arguments, build, linux, programs):
     """Writes the initramfs. What is to be done inside is /vm/tests, in terms of tests/vm/init."""
-    if not BUSYBOX.exists():
-        raise FileNotFoundError("busybox is missing; tools/lib/setup.sh test installs it")
     script = [f"export {name}={shlex.quote(os.environ[name])}"
               for name in PASSED_ON if name in os.environ]
     with initramfs.Initramfs(archive, build) as into:
@@ -129,7 +133,7 @@ def machine(arguments, linux, archive, console=None):
         limit = ["timeout", "--signal=KILL", str(arguments.deadline)]
         serials = ["-serial", f"file:{console}", "-serial", "stdio"]
     return [
-        *limit, "qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot",
+        *limit, QEMU, "-nodefaults", "-display", "none", "-no-reboot",
         # Two processors, each with a thread of its own, so that races are real.
         "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
         "-m", str(arguments.memory), *serials,
