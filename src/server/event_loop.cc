@@ -128,6 +128,11 @@ class EventLoop::Impl {
     deadlines_.erase(found);
   }
 
+  size_t pending_timers() const {
+    std::lock_guard lock(mutex_);
+    return timers_.size();
+  }
+
   void Post(std::function<void()> callback) {
     {
       std::lock_guard lock(mutex_);
@@ -258,7 +263,7 @@ class EventLoop::Impl {
   std::atomic<size_t> hang_up_watches_ = 0;
   std::mutex hang_ups_mutex_;  // taken before mutex_; held while callbacks of hang-ups run
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   uint64_t next_id_ = kFirstId;
   std::unordered_map<WatchId, std::shared_ptr<Watch>> watches_;
   std::map<std::pair<int64_t, TimerId>, std::function<void()>> timers_;
@@ -301,6 +306,7 @@ EventLoop::TimerId EventLoop::RunAt(int64_t deadline_ns, std::function<void()> c
   return impl_->RunAt(deadline_ns, std::move(callback));
 }
 void EventLoop::CancelTimer(TimerId id) { impl_->CancelTimer(id); }
+size_t EventLoop::pending_timers() const { return impl_->pending_timers(); }
 
 void EventLoop::Post(std::function<void()> callback) { impl_->Post(std::move(callback)); }
 void EventLoop::Run() { impl_->Run(); }

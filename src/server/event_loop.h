@@ -10,6 +10,7 @@
 // callback must therefore keep what it uses alive by itself (capture a weak_ptr).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -46,6 +47,8 @@ class EventLoop {
   // Runs `callback` once at or after `deadline_ns` (CLOCK_MONOTONIC).
   TimerId RunAt(int64_t deadline_ns, std::function<void()> callback);
   void CancelTimer(TimerId id);
+  // Set and not yet run or cancelled: while there are none, nothing but an event wakes the loop.
+  size_t pending_timers() const;
 
   // Runs `callback` soon.
   void Post(std::function<void()> callback);

@@ -130,16 +130,10 @@ class LastClose::Impl : public std::enable_shared_from_this<LastClose::Impl> {
       const std::lock_guard lock(mutex_);
       if (counts_.watches == 0) return;
     }
-    {
-      // Whoever comes while another thread is at it waits: what it closed may be among those.
-      const std::lock_guard lock(handling_);
-      for (int i = 0; i < kMostBatches && HandleBatch(); ++i) continue;
-    }
-    std::vector<EntryRef> early;
-    {
-      const std::lock_guard lock(mutex_);
-      early.assign(early_.begin(), early_.end());
-    }
+    // Whoever comes while another thread is at it waits: what it closed may be among those.
+    const std::lock_guard lock(handling_);
+    const std::vector<EntryRef> early = Early();
+    for (int i = 0; i < kMostBatches && HandleBatch(); ++i) continue;
     for (const EntryRef& entry : early) Ask(entry);
   }
 
@@ -179,6 +173,11 @@ class LastClose::Impl : public std::enable_shared_from_this<LastClose::Impl> {
   }
 
   // --- Announcements ---
+
+  std::vector<EntryRef> Early() const {
+    const std::lock_guard lock(mutex_);
+    return {early_.begin(), early_.end()};
+  }
 
   void HandleTurn() {
     const std::lock_guard lock(handling_);

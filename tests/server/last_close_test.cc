@@ -7,7 +7,10 @@
 #include <sys/mman.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <memory>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -16,6 +19,16 @@
 
 namespace sysmem::server {
 namespace {
+
+// All that this process has, as /proc tells.
+size_t WatchesInTheKernel() {
+  size_t count = 0;
+  for (const auto& descriptor : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+    std::ifstream lines(descriptor.path());
+    for (std::string line; std::getline(lines, line);) count += line.starts_with("inotify wd:");
+  }
+  return count;
+}
 
 // --- Announcements ---
 
@@ -73,6 +86,8 @@ TEST_F(LastCloseTest, AsksEveryoneWhoWatchesTheSameBuffer) {
   Touch(*buffer);
   runner_.RunUntil([&] { return first_asked == 1 && second_asked == 1; });
   first.reset();
+  Settle();
+  EXPECT_EQ(second_asked, 1) << "the kernel's watch is both's";
   Touch(*buffer);
   runner_.RunUntil([&] { return second_asked == 2; });
   EXPECT_EQ(first_asked, 1);
@@ -128,6 +143,30 @@ TEST_F(LastCloseTest, BeginsTheRoundAnewWithEachClose) {
     Touch(*buffer);
     runner_.RunUntil([&] { return asked == in_all; });
   }
+}
+
+TEST_F(LastCloseTest, HasOneTimerForARoundAndNoneBetweenRounds) {
+  LastClose& last_close = MakeWithoutRetries();
+  const size_t before = runner_.loop().pending_timers();
+  const auto buffer = Allocate();
+  bool held = true;
+  auto watch = last_close.Watch(buffer, [&] { return held; });
+  EXPECT_EQ(runner_.loop().pending_timers(), before);
+  for (int i = 0; i < 3; ++i) {
+    Touch(*buffer);
+    Settle();
+    EXPECT_EQ(runner_.loop().pending_timers(), before + 1) << "begun anew, the round is still one";
+  }
+  held = false;
+  Touch(*buffer);
+  Settle();
+  EXPECT_EQ(runner_.loop().pending_timers(), before);
+  held = true;
+  Touch(*buffer);
+  Settle();
+  EXPECT_EQ(runner_.loop().pending_timers(), before + 1);
+  watch.reset();
+  EXPECT_EQ(runner_.loop().pending_timers(), before);
 }
 
 TEST_F(LastCloseTest, AsksOnceForManyClosesThatItReadsTogether) {
@@ -200,6 +239,7 @@ TEST_F(LastCloseTest, CatchesUpWithMoreThanOneBatch) {
   for (const auto& buffer : buffers) Touch(*buffer);
   last_close.CatchUp();
   EXPECT_EQ(asked, buffers.size());
+  EXPECT_EQ(last_close.counts().late_ends, 0u);
 }
 
 // --- Ends of watches ---
@@ -215,8 +255,35 @@ TEST_F(LastCloseTest, AsksNothingForAWatchThatHasEnded) {
   EXPECT_EQ(last_close.counts().watches, 0u);
 }
 
+TEST_F(LastCloseTest, AsksNothingForAWatchThatHasEndedInTheSameTurn) {
+  LastClose& last_close = MakeWithoutRetries();
+  const auto first = Allocate();
+  const auto second = Allocate();
+  int asked = 0;
+  std::unique_ptr<BufferWatch> second_watch;
+  const auto first_watch = last_close.Watch(first, [&] {
+    second_watch.reset();
+    return ++asked, true;
+  });
+  second_watch = last_close.Watch(second, [] { return ADD_FAILURE(), true; });
+  Touch(*first);
+  Touch(*second);
+  runner_.RunUntil([&] { return asked == 1; });
+  Settle();
+}
+
+TEST_F(LastCloseTest, LeavesNoWatchInTheKernel) {
+  LastClose& last_close = MakeWithoutRetries();
+  const size_t before = WatchesInTheKernel();
+  auto first = last_close.Watch(Allocate(), [] { return true; });
+  const auto second = last_close.Watch(Allocate(), [] { return true; });
+  EXPECT_EQ(WatchesInTheKernel(), before + 2);
+  first.reset();
+  EXPECT_EQ(WatchesInTheKernel(), before + 1);
+}
+
 TEST_F(LastCloseTest, MayEndAWatchFromItsOwnProbe) {
-  LastClose& last_close = Make({.retry_delays_ns = {1000}});
+  LastClose& last_close = MakeWithoutRetries();
   const auto buffer = Allocate();
   int asked = 0;
   std::unique_ptr<BufferWatch> watch;
@@ -229,6 +296,7 @@ TEST_F(LastCloseTest, MayEndAWatchFromItsOwnProbe) {
   runner_.RunUntil([&] { return asked == 1; });
   Settle();
   EXPECT_EQ(asked, 1);
+  EXPECT_EQ(runner_.loop().pending_timers(), 0u);
 }
 
 TEST_F(LastCloseTest, KeepsTheBufferNoLongerThanItWatches) {
