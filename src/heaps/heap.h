@@ -83,8 +83,8 @@ class Buffer {
   // Adds the memory to an inotify instance, for IN_CLOSE: one event for each description of it that
   // has gone, and not before all of its descriptors and mappings have. (The event comes a moment
   // before MayLive and IsOnlyOurs change their answer.) Returns the watch descriptor, the same one
-  // when it is added again. While it is watched its memory cannot go: remove the watch first.
-  // Errors: Unimplemented when the heap reports no end (HeapProperties::reports_end);
+  // when it is added again. The watch goes with the memory, if it is not removed before
+  // (IN_IGNORED). Errors: Unimplemented when the heap reports no end (HeapProperties::reports_end);
   // ResourceExhausted when the limit of watches is reached (fs.inotify.max_user_watches).
   virtual absl::StatusOr<int> WatchCloses(base::BorrowedFd /*inotify*/) const {
     return absl::UnimplementedError("this heap does not report that a buffer was closed");

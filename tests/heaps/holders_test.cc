@@ -232,6 +232,21 @@ TEST_F(HoldersTest, IsWatchedOnceByOneInstance) {
   EXPECT_NE(*other, *first);
 }
 
+TEST_F(HoldersTest, IsWatchedNoLongerThanItIsThere) {
+  const UniqueFd inotify(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  std::unique_ptr<Buffer> buffer = Allocate();
+  const absl::StatusOr<int> watch = buffer->WatchCloses(inotify);
+  ASSERT_TRUE(watch.ok()) << watch.status();
+  buffer.reset();
+  uint32_t seen = 0;
+  inotify_event event{};
+  while (::read(inotify.get(), &event, sizeof(event)) == ssize_t{sizeof(event)}) {
+    EXPECT_EQ(event.wd, *watch);
+    seen |= event.mask;
+  }
+  EXPECT_TRUE(seen & IN_IGNORED);
+}
+
 TEST_F(HoldersTest, NamesTheLimitOfWatches) {
   // A child in a user namespace of its own, which has limits of its own.
   const pid_t child = ::fork();

@@ -275,7 +275,8 @@ TEST_F(LastCloseTest, AsksNothingForAWatchThatHasEndedInTheSameTurn) {
 TEST_F(LastCloseTest, LeavesNoWatchInTheKernel) {
   LastClose& last_close = MakeWithoutRetries();
   const size_t before = WatchesInTheKernel();
-  auto first = last_close.Watch(Allocate(), [] { return true; });
+  const auto buffer = Allocate();  // else its watch would go with it
+  auto first = last_close.Watch(buffer, [] { return true; });
   const auto second = last_close.Watch(Allocate(), [] { return true; });
   EXPECT_EQ(WatchesInTheKernel(), before + 2);
   first.reset();
