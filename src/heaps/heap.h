@@ -68,8 +68,9 @@ class Buffer {
   virtual void StopOpeningAhead() const {}
 
   // Whether the hand-out with this mark may still live. Always true for mark 0, and for every mark
-  // while a holder's locks make marks unreadable; then only IsOnlyOurs() tells. Where heaps tell
-  // holders apart (HeapProperties::tells_holders_apart), false is final.
+  // while a holder's locks make marks unreadable; then only IsOnlyOurs() tells. Once it was
+  // false the hand-out has gone, although locks that holders place later can make this true again:
+  // remember it.
   virtual bool MayLive(Mark) const { return true; }
   // Whether `fd`, which a client showed, is that very hand-out (the same open file description), as
   // far as marks tell. False for mark 0. REQUIRES: a memfd or a dma-buf, as for IdentityOf.

@@ -55,8 +55,9 @@ struct LastCloseOptions {
 
 class LastClose {
  public:
-  // True: somebody seems to hold the buffer. It ought to be short. Called without locks, on the
-  // loop's thread; by CatchUp on its caller's, so several may run at a time.
+  // True: somebody seems to hold the buffer. Called on the loop's thread, by CatchUp on its
+  // caller's, so several may run at a time. It may add and end watches; it ought to be short,
+  // because CatchUp waits for the probes of what the loop has read.
   using Probe = std::function<bool()>;
 
   struct Counts {
