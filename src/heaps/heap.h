@@ -29,6 +29,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "base/unique_fd.h"
@@ -97,6 +98,18 @@ class Buffer {
   virtual const std::string& name() const = 0;
 };
 
+// Buffers that a heap has made before anybody asked for them.
+struct KeptReady {
+  uint64_t buffers = 0;          // now
+  uint64_t bytes = 0;            // now
+  uint64_t budget_bytes = 0;     // what it would keep at most by its last reading of the memory
+  uint64_t most_bytes = 0;       // what it may ever keep; 0: it keeps none
+  uint64_t hits = 0;             // requests that found one
+  uint64_t misses = 0;           // requests that did not, of sizes that could have been kept
+  uint64_t given_back = 0;       // because memory or descriptors were short
+  std::string_view why_resting;  // it makes none now; empty: it does. Of static storage.
+};
+
 struct AllocateRequest {
   uint64_t size_bytes = 0;     // a multiple of the page size, not 0
   std::string name;            // "<collection>:<index>" (BUF-2), or empty; for people only
@@ -113,6 +126,8 @@ class Heap {
 
   // Never changes.
   virtual const core::HeapProperties& properties() const = 0;
+
+  virtual KeptReady kept_ready() const { return {}; }
 
   // Descriptors that the heap has open for what nobody has asked for yet.
   virtual uint64_t spare_descriptors() const { return 0; }

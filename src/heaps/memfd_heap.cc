@@ -58,11 +58,12 @@ absl::Status Blame(const absl::Status& status, const std::string& name, uint64_t
 MemfdHeap::MemfdHeap(ReservationGate& gate, MemfdHeapOptions options)
     : properties_(SystemRamProperties()),
       maker_(gate),
-      pool_gate_(gate.reserve_percent()),
+      pool_gate_(ReservationGate::SameMachine{}, gate),
       pool_maker_(pool_gate_),
       spare_(std::make_shared<SpareDescriptors>(options.spare_descriptors)),
       pool_(options.warm_pool, spare_,
-            [this](uint64_t size_bytes) { return pool_maker_.Make(kPooledBuffer, size_bytes); }) {}
+            {.make = [this](uint64_t bytes) { return pool_maker_.Make(kPooledBuffer, bytes); },
+             .available = [this] { return pool_gate_.ReadAvailable(); }}) {}
 
 absl::StatusOr<std::unique_ptr<Buffer>> MemfdHeap::Allocate(const AllocateRequest& request) {
   if (absl::Status size = CheckSize(request.size_bytes); !size.ok()) return size;

@@ -16,9 +16,9 @@
 // The daemon keeps one open file description of it. The one that memfd_create() returned is closed
 // and never handed out, because the kernel reports nothing about the closing of that kind.
 //
-// A memfd that has left the daemon is never used again for another buffer. Small ones are made
-// ahead of time (warm_pool.h); those bear the pool's name in /proc, because a memfd cannot be
-// renamed.
+// A memfd that has left the daemon is never used again for another buffer. Those of sizes that were
+// wanted lately are made ahead of time (warm_pool.h); those bear the pool's name in /proc, because
+// a memfd cannot be renamed.
 #pragma once
 
 #include <memory>
@@ -50,6 +50,7 @@ class MemfdHeap final : public Heap {
   explicit MemfdHeap(ReservationGate& gate, MemfdHeapOptions options = {});
 
   const core::HeapProperties& properties() const override { return properties_; }
+  KeptReady kept_ready() const override { return pool_.kept(); }
   uint64_t spare_descriptors() const override { return spare_->open(); }
   absl::StatusOr<std::unique_ptr<Buffer>> Allocate(const AllocateRequest& request) override;
 
@@ -59,7 +60,7 @@ class MemfdHeap final : public Heap {
   const core::HeapProperties properties_;
   MemfdMaker maker_;
   // The pool asks a gate of its own: its thread may be stopped while it holds the lock of one. What
-  // it takes is little, and shows in the next reading.
+  // it takes is little (WarmPoolOptions::available_divisor), and shows in the next reading.
   ReservationGate pool_gate_;
   MemfdMaker pool_maker_;
   const std::shared_ptr<SpareDescriptors> spare_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "heaps/reservation_gate.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,6 +31,13 @@ absl::StatusOr<Reservation> ReservationGate::Reserve(uint64_t bytes) {
   outstanding_ += bytes;
   since_reading_ += bytes;
   return Reservation(*this, bytes);
+}
+
+absl::StatusOr<uint64_t> ReservationGate::ReadAvailable() {
+  const std::lock_guard lock(mutex_);
+  if (absl::Status read = ReadAgain(); !read.ok()) return read;
+  const uint64_t usable = UsableBytes(reading_->available);
+  return usable - std::min(usable, outstanding_);
 }
 
 absl::Status ReservationGate::Admit(uint64_t bytes) {

@@ -43,16 +43,22 @@ class ReservationGate {
 
   // Asks this machine. REQUIRES: reserve_percent <= 100.
   explicit ReservationGate(unsigned reserve_percent = kDefaultReservePercent);
-  // For tests that describe a machine and its time.
+  // For tests that describe a machine and its time. Both may be called from several threads, when
+  // several gates share them.
   ReservationGate(unsigned reserve_percent, MemoryReader reader, Clock clock);
+  // One that asks the same machine for the same reserve as `model`, with books of its own.
+  struct SameMachine {};
+  ReservationGate(SameMachine, const ReservationGate& model)
+      : ReservationGate(model.reserve_percent_, model.reader_, model.clock_) {}
 
   ReservationGate(const ReservationGate&) = delete;
   ReservationGate& operator=(const ReservationGate&) = delete;
 
-  unsigned reserve_percent() const { return reserve_percent_; }
-
   // Errors: ResourceExhausted with the figures; what the reader says when it cannot read.
   absl::StatusOr<Reservation> Reserve(uint64_t bytes);
+
+  // What Reserve would grant, by a new reading. Errors: what the reader says.
+  absl::StatusOr<uint64_t> ReadAvailable();
 
  private:
   friend class Reservation;

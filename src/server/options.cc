@@ -26,7 +26,7 @@ namespace sysmem::server {
 namespace {
 
 constexpr int kExitUsage = 2;
-constexpr uint64_t kMaxWarmPoolMebibytes = 1024;  // it is for small buffers
+constexpr uint64_t kMaxWarmPoolMebibytes = 1024;  // as a safeguard against a wrong unit
 constexpr unsigned kMaxReservePercent = 90;  // above, the daemon would allocate next to nothing
 constexpr mode_t kPermissionBits = 0777;
 
@@ -156,7 +156,7 @@ constexpr Setting kSettings[] = {
     {"--memory-reserve", "SYSMEMD_MEMORY_RESERVE", "memory.reserve", "PERCENT",
      "Part of the available memory that allocations leave alone (default 5)", ReadMemoryReserve},
     {"--warm-pool", "SYSMEMD_WARM_POOL", "memory.warm_pool", "MIB",
-     "Memory for small buffers made ahead of time (default 8)", ReadWarmPool},
+     "Memory for buffers made ahead of time, at most (default 64)", ReadWarmPool},
     {"--max-buffer-size", "SYSMEMD_MAX_BUFFER_SIZE", "memory.max_buffer_size", "BYTES",
      "What one buffer may hold at most, as in 4096 or 64MiB (default 256MiB)", ReadMaxBufferSize},
     {"--format-costs", "SYSMEMD_FORMAT_COSTS", "formats.costs", "FILE:FILE...",

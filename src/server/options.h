@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "core/settings.h"
+#include "heaps/warm_pool.h"
 #include "server/log.h"
 
 namespace sysmem::server {
@@ -29,7 +30,8 @@ struct Options {
   LogLevel log_level = LogLevel::kInfo;
   // Members of this group see all objects in the inspector, as root and the daemon's uid do.
   std::optional<gid_t> admin_gid;
-  uint64_t warm_pool_bytes = 8 << 20;   // of small buffers made ahead of time; 0: none
+  // Of buffers made ahead of time, at most; 0: none.
+  uint64_t warm_pool_bytes = heaps::WarmPoolOptions{}.bytes;
   unsigned memory_reserve_percent = 5;  // of the available memory, which allocations leave alone
   // What one buffer may hold at most, padding not counted (core::Limits::allocation_bytes).
   uint64_t max_buffer_bytes = core::Limits{}.allocation_bytes;

@@ -162,7 +162,7 @@ TEST_F(HoldersTest, MarksWhatItOpensAhead) {
 TEST_F(HoldersTest, MarksWhatThePoolOpensAhead) {
   MemfdHeap heap(gate_, {.warm_pool = {.window = std::chrono::hours(1)}, .spare_descriptors = 16});
   std::unique_ptr<Buffer> buffer;
-  while (heap.warm_pool().counts().hits == 0) {
+  while (heap.warm_pool().kept().hits == 0) {
     buffer = *heap.Allocate({.size_bytes = kPage, .name = "test:0"});
     ASSERT_TRUE(heap.warm_pool().WaitUntilFull(std::chrono::steady_clock::now() + kPatience));
   }

@@ -68,7 +68,7 @@ TEST_F(OptionsTest, HaveDefaults) {
   EXPECT_EQ(options.socket_mode, mode_t{0660});
   EXPECT_EQ(options.log_level, LogLevel::kInfo);
   EXPECT_EQ(options.memory_reserve_percent, 5U);
-  EXPECT_EQ(options.warm_pool_bytes, 8U << 20);
+  EXPECT_EQ(options.warm_pool_bytes, 64U << 20);
   EXPECT_EQ(options.max_buffer_bytes, UINT64_MAX);  // the service's own limit holds
   EXPECT_EQ(options.record_file, "");
   EXPECT_EQ(options.admin_gid, std::nullopt);
