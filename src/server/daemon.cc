@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <future>
 #include <memory>
 #include <optional>
@@ -24,10 +25,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/errno_status.h"
 #include "base/escape.h"
 #include "base/listening_socket.h"
+#include "base/memory_limits.h"
+#include "base/memory_pressure.h"
 #include "base/unique_fd.h"
 #include "core/effect.h"
 #include "heaps/memfd_heap.h"
@@ -37,6 +41,7 @@
 #include "server/internals.h"
 #include "server/listener.h"
 #include "server/log.h"
+#include "server/pressure_watch.h"
 #include "server/recorder.h"
 #include "server/requirements.h"
 #include "server/service_manager.h"
@@ -123,6 +128,7 @@ class Daemon {
   absl::Status WatchSignals();
   absl::Status ServeClients(base::ListeningSocket socket);
   absl::Status StartEngine();
+  void WatchMemoryPressure();
   void AnnounceReady();
   void OnSignal();
 
@@ -132,6 +138,8 @@ class Daemon {
   base::UniqueFd ready_;
   base::UniqueFd signals_;
   std::unique_ptr<EventLoop> loop_;
+  std::shared_ptr<heaps::MemfdHeap> system_ram_;
+  std::unique_ptr<PressureWatch> pressure_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<transport::Gateway> gateway_;
   std::unique_ptr<Listener> listener_;  // belongs to the loop's thread once that runs
@@ -154,6 +162,7 @@ absl::Status Daemon::Start() {
   loop_ = *std::move(loop);
   if (absl::Status status = WatchSignals(); !status.ok()) return status;
   if (absl::Status status = StartEngine(); !status.ok()) return status;
+  WatchMemoryPressure();
   if (absl::Status status = ServeClients(*std::move(socket)); !status.ok()) return status;
   loop_thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), "sysmemd-loop");
@@ -177,9 +186,10 @@ absl::Status Daemon::StartEngine() {
   engine_options.core.limits.allocation_bytes = options_.max_buffer_bytes;
   engine_options.core.format_costs = options_.format_costs;
   engine_options.core.debug_log = options_.log_level == LogLevel::kDebug;
-  engine_options.heaps = {std::make_shared<heaps::MemfdHeap>(
+  system_ram_ = std::make_shared<heaps::MemfdHeap>(
       gate_, heaps::MemfdHeapOptions{.warm_pool = {.bytes = options_.warm_pool_bytes},
-                                     .spare_descriptors = engine_options.limits.spare})};
+                                     .spare_descriptors = engine_options.limits.spare});
+  engine_options.heaps = {system_ram_};
   engine_options.version = SYSMEM_VERSION_STRING;
   if (options_.admin_gid) engine_options.admin_gid = *options_.admin_gid;
   engine_options.encode_session_end = transport::EncodeSessionEnd;
@@ -194,6 +204,27 @@ absl::Status Daemon::StartEngine() {
   }
   engine_ = std::make_unique<Engine>(std::move(engine_options), *loop_);
   return absl::OkStatus();
+}
+
+// What could be given back is what the warm pool keeps. Where nobody tells of pressure, the pool
+// still keeps to a part of the memory that it finds available when it fills, and only for a while.
+void Daemon::WatchMemoryPressure() {
+  if (options_.warm_pool_bytes == 0) return;
+  PressureWatch::Outcome outcome = PressureWatch::Start(
+      *loop_, base::PressureSources(::getenv, base::ReadSmallFile),
+      [heap = system_ram_](const std::string& path) {
+        if (!heap->warm_pool().OnPressure()) return;
+        spdlog::info("memory is short, says {}: the warm pool gives back what it keeps",
+                     base::Escape(path));
+      });
+  pressure_ = std::move(outcome.watch);
+  for (const std::string& path : outcome.listening) {
+    spdlog::debug("listening for memory pressure on {}", base::Escape(path));
+  }
+  if (!outcome.listening.empty()) return;
+  spdlog::info("cannot be told of memory pressure: {}",
+               outcome.refusals.empty() ? "$MEMORY_PRESSURE_WATCH forbids it"
+                                        : base::Escape(absl::StrJoin(outcome.refusals, "; ")));
 }
 
 absl::Status Daemon::ServeClients(base::ListeningSocket socket) {
