@@ -26,6 +26,14 @@ struct NamedLimit {
   std::optional<uint64_t> used;  // how close we are, where it is counted
 };
 
+// What is counted and has no limit of its own.
+struct NamedCounter {
+  std::string name;
+  uint64_t value = 0;
+  std::string unit;
+  std::string description;
+};
+
 struct HeapInfo {
   core::HeapProperties properties;
   bool usable = true;
@@ -68,6 +76,7 @@ struct StatusInfo {
   uint64_t calls_pending = 0;    // held or waiting
   bool sees_everything = false;  // the one who asks; the figures cover everything all the same
   std::vector<NamedLimit> limits;
+  std::vector<NamedCounter> counters;
 };
 
 // Who holds a node right now.

@@ -58,6 +58,7 @@ class Engine::Internals {
 
   ServerInfo MakeServerInfo() const;
   std::vector<NamedLimit> MakeLimits() const;
+  std::vector<NamedCounter> MakeCounters() const;
   std::vector<HeapInfo> MakeHeapInfos() const;
 
   const EngineOptions options;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The daemon's limits, in numbers and in words.
+// The daemon's limits and counters, in numbers and in words.
 #include <algorithm>
 #include <limits>
+#include <string>
+#include <utility>
 
 #include "server/collection_host.h"
 #include "server/internals.h"
@@ -13,6 +15,22 @@ namespace {
 uint32_t Part(uint64_t whole, uint64_t divisor) {
   return static_cast<uint32_t>(
       std::clamp<uint64_t>(whole / divisor, 1, std::numeric_limits<uint32_t>::max() / 4));
+}
+
+heaps::KeptReady KeptReadyOf(const std::vector<std::shared_ptr<heaps::Heap>>& heaps) {
+  heaps::KeptReady sum;
+  for (const auto& heap : heaps) {
+    const heaps::KeptReady one = heap->kept_ready();
+    sum.buffers += one.buffers;
+    sum.bytes += one.bytes;
+    sum.budget_bytes += one.budget_bytes;
+    sum.most_bytes += one.most_bytes;
+    sum.hits += one.hits;
+    sum.misses += one.misses;
+    sum.given_back += one.given_back;
+    if (!one.why_resting.empty()) sum.why_resting = one.why_resting;
+  }
+  return sum;
 }
 
 }  // namespace
@@ -36,6 +54,7 @@ std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
   const core::Limits& core = settings->limits;
   uint64_t spare = 0;
   for (const auto& heap : options.heaps) spare += heap->spare_descriptors();
+  const heaps::KeptReady warm_pool = KeptReadyOf(options.heaps);
   auto ns_to_ms = [](int64_t ns) { return static_cast<uint64_t>(ns / 1'000'000); };
   return {
       {"buffer_bytes", core.buffer_bytes, "bytes", "of one buffer, padding included", {}},
@@ -76,6 +95,9 @@ std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
        exports->size()},
       {"spare_descriptors", limits.spare, "descriptors",
        "a sixteenth of them, open for what nobody has asked for yet", spare},
+      {"warm_pool", warm_pool.most_bytes, "bytes",
+       "made ahead of time (--warm-pool); never more than 1/64 of the available memory",
+       warm_pool.bytes},
       {"held_descriptors", limits.held_descriptors, "descriptors",
        "a sixteenth of them, kept for clients (tracking ends, node references); half of it per "
        "user",
@@ -114,6 +136,25 @@ std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
        "handles",
        "bounds the daemon's memory",
        {}},
+  };
+}
+
+std::vector<NamedCounter> Engine::Internals::MakeCounters() const {
+  const heaps::KeptReady warm_pool = KeptReadyOf(options.heaps);
+  std::string resting = "now; 1: it makes none";
+  if (!warm_pool.why_resting.empty()) {
+    resting.append(", because of ").append(warm_pool.why_resting);
+  }
+  return {
+      {"warm_pool_buffers", warm_pool.buffers, "buffers", "now, made ahead of time"},
+      {"warm_pool_budget", warm_pool.budget_bytes, "bytes",
+       "now, for these, by the last reading of the available memory"},
+      {"warm_pool_hits", warm_pool.hits, "buffers", "allocated from those made ahead of time"},
+      {"warm_pool_misses", warm_pool.misses, "buffers",
+       "of sizes it could have kept, made when they were asked for"},
+      {"warm_pool_given_back", warm_pool.given_back, "buffers",
+       "freed before anybody wanted them, for want of memory or descriptors"},
+      {"warm_pool_resting", warm_pool.why_resting.empty() ? 0u : 1u, "", std::move(resting)},
   };
 }
 

@@ -130,6 +130,7 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectStatus&) {
         if (auto count = base::OwnDescriptorCount(); count.ok()) status.descriptors_open = *count;
         if (auto bytes = base::OwnResidentBytes(); bytes.ok()) status.resident_bytes = *bytes;
         status.limits = engine_.MakeLimits();
+        status.counters = engine_.MakeCounters();
         for (const NamedLimit& limit : status.limits) {
           if (limit.name == "descriptors") status.descriptors_limit = limit.value;
         }

@@ -37,6 +37,15 @@ Result<void> PrintStatus(DaemonView& daemon, bool json) {
                std::to_string(Number(limit, "value")), Text(limit, "unit"), Text(limit, "reason")});
   }
   std::cout << "\n" << table.ToString();
+  Table counted({{"COUNTED", Table::Align::kLeft},
+                 {"VALUE", Table::Align::kRight},
+                 {"UNIT", Table::Align::kLeft},
+                 {"WHAT", Table::Align::kLeft}});
+  for (const Json& counter : status.value("counters", Json::array())) {
+    counted.Add({Text(counter, "name"), std::to_string(Number(counter, "value")),
+                 Text(counter, "unit"), Text(counter, "description")});
+  }
+  std::cout << "\n" << counted.ToString();
   if (!Flag(status, "sees_everything")) {
     std::cout << "\nThese are totals; `list` and `show` tell only what belongs to your user.\n";
   }

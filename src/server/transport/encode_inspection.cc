@@ -13,6 +13,13 @@ void EncodeEnd(const SessionInfo& from, sysmem2::SessionEnded* to) {
   to->set_message(ValidUtf8(from.end_message));
 }
 
+void Encode(const NamedCounter& from, sysmem2::Counter* to) {
+  to->set_name(from.name);
+  to->set_value(from.value);
+  to->set_unit(from.unit);
+  to->set_description(from.description);
+}
+
 }  // namespace
 
 void Encode(const PeerInfo& from, sysmem2::PeerInfo* to) {
@@ -39,6 +46,7 @@ void Encode(const StatusInfo& from, sysmem2::GetStatusResult* to) {
   to->set_resident_bytes(from.resident_bytes);
   to->set_calls_pending(from.calls_pending);
   for (const NamedLimit& limit : from.limits) Encode(limit, to->add_limits());
+  for (const NamedCounter& counter : from.counters) Encode(counter, to->add_counters());
   to->set_sees_everything(from.sees_everything);
 }
 
