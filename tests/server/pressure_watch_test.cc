@@ -11,17 +11,22 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstring>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "tests/server/loop_runner.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/users.h"
 
 namespace sysmem::server {
 namespace {
@@ -127,14 +132,46 @@ class StallingGroup {
   pid_t child_ = -1;
 };
 
+// The whole machine, with the daemon's trigger.
+base::PressureSource Machine() {
+  const std::vector<base::PressureSource> sources = base::PressureSources(
+      [](const char*) { return nullptr; }, [](const std::string&) { return std::nullopt; });
+  EXPECT_EQ(sources.size(), 1u);
+  return sources.front();
+}
+
+bool IsKernelAtLeast(int major, int minor) {
+  utsname kernel{};
+  EXPECT_EQ(::uname(&kernel), 0);
+  int its_major = 0;
+  int its_minor = 0;
+  EXPECT_EQ(std::sscanf(kernel.release, "%d.%d", &its_major, &its_minor), 2);
+  return std::make_pair(its_major, its_minor) >= std::make_pair(major, minor);
+}
+
+TEST(PressureTrigger, IsGrantedToAnyUserFromLinux65On) {
+  SYSMEM_NEEDS_SEVERAL_UIDS();
+  const base::PressureSource machine = Machine();
+  if (::access(machine.path.c_str(), F_OK) != 0) GTEST_SKIP() << "this kernel has no PSI";
+  EXPECT_TRUE(base::OpenPressureTrigger(machine).ok()) << "root may in any case";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::setresuid(testing::kDaemonUid, testing::kDaemonUid, testing::kDaemonUid) != 0)
+      ::_exit(99);
+    ::_exit(static_cast<int>(base::OpenPressureTrigger(machine).status().code()));
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(static_cast<absl::StatusCode>(WEXITSTATUS(status)),
+            IsKernelAtLeast(6, 5) ? absl::StatusCode::kOk : absl::StatusCode::kPermissionDenied);
+}
+
 TEST_F(PressureWatchTest, IsToldByTheKernelWhenAGroupStalls) {
   StallingGroup group;
   if (!group.usable()) GTEST_SKIP() << "needs root and a second-generation memory control group";
   if (::access(group.pressure_file().c_str(), F_OK) != 0) GTEST_SKIP() << "this kernel has no PSI";
-  const std::vector<base::PressureSource> machine = base::PressureSources(
-      [](const char*) { return nullptr; }, [](const std::string&) { return std::nullopt; });
-  ASSERT_EQ(machine.size(), 1u);
-  const auto outcome = Start({{.path = group.pressure_file(), .trigger = machine.front().trigger}});
+  const auto outcome = Start({{.path = group.pressure_file(), .trigger = Machine().trigger}});
   ASSERT_THAT(outcome.refusals, IsEmpty());
   group.Stall();
   runner_.RunUntil([&] { return !told_.empty(); });
