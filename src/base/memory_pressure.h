@@ -11,10 +11,10 @@
 // A trigger says so at most once in two seconds, and again for as long as the stalling goes on. Its
 // end is told by nothing but silence.
 //
-// What the kernels allow: from Linux 6.5 on anybody may set a trigger on /proc/pressure/memory;
-// before that it takes CAP_SYS_RESOURCE. On the file of a control group it takes the right to write
-// it, which a service manager gives. Without PSI (kernel before 4.20, or booted with psi=0) there
-// are no such files.
+// What the kernels allow: from Linux 6.5 on anybody may set a trigger on /proc/pressure/memory, on
+// Debian's 6.1 too; others before that want CAP_SYS_RESOURCE. On the file of a control group it
+// takes the right to write it, which a service manager gives. Without PSI (kernel before 4.20, or
+// booted with psi=0) there are no such files.
 //
 // Thread-safe if the readers are.
 #pragma once
