@@ -51,8 +51,9 @@ Effects Collection::State::Handle(const Event& event) {
   effects_.clear();
   std::visit([this](const auto& e) { On(e); }, event);
   CheckStrongNodes();
+  CheckBuffers();
   const bool has_lived = failure_ || result_;
-  if (!finished_ && has_lived && tree_.empty()) {
+  if (!finished_ && has_lived && tree_.empty() && lives_.remaining() == 0) {
     finished_ = true;
     effects_.push_back(effect::Finished{});
   }
@@ -83,7 +84,9 @@ std::optional<NodeKind> Collection::State::KindOf(NodeId node) const {
 }
 
 void Collection::State::On(const event::CreateRoot& e) {
-  if (finished_) return Answer(e.call, Closed("the collection has ended"));
+  if (finished_ || lives_.remaining() > 0) {
+    return Answer(e.call, Closed("the collection has ended"));
+  }
   if (!tree_.empty() || e.node == 0) {
     return Answer(e.call, Refused(Error::kProtocolDeviation, "TREE-1", "",
                                   "a collection has one root with an id, made once"));
@@ -111,6 +114,7 @@ void Collection::State::On(const event::Close& e) {
 // CONV-6, CONV-7, GONE-1.
 void Collection::State::BecomeOrphan(Node& node) {
   AnswerWaits(node, Closed("the client closed this node"));
+  DropLifetimeTrackings(node);  // CONV-8
   node.connected = false;
   node.weak = true;
   strength_changed_ = true;
@@ -175,6 +179,7 @@ void Collection::State::CloseSubtree(NodeId top, const Failure& why) {
   for (NodeId id : last_closed_.nodes) {
     Node& node = tree_.Get(id);
     AnswerWaits(node, Closed(reason));
+    DropLifetimeTrackings(node);
     if (node.founder && !whole) {
       departed_[id] = {std::move(node.debug.name), std::move(node.constraints),
                        std::move(node.must_match)};
@@ -228,10 +233,11 @@ void Collection::State::CheckStrongNodes() {
 void Collection::State::On(const event::FailRoot& e) {
   if (finished_) return;
   if (!tree_.empty()) return FailSubtree(tree_.root(), e.why, Level::kWarn);
-  failure_ = e.why;  // ends before it began
+  if (!result_) failure_ = e.why;  // ends before it began
 }
 
 void Collection::State::On(const event::Tick& e) {
+  ReportLeaks(e.now_ns);
   if (tree_.empty()) return;
   if (std::exchange(owes_total_time_, false)) {
     Log(Level::kInfo, "allocated at last, " + std::to_string(slow_log_.ElapsedMs(e.now_ns)) +
@@ -294,14 +300,18 @@ void Collection::State::AnswerWaits(Node& node, const Failure& failure) {
   for (CallId call : std::exchange(node.waits, {})) Answer(call, failure);
 }
 
-void Collection::State::Log(Level level, const std::string& text) {
-  std::string line = "collection " + std::to_string(id_);
+std::string Collection::State::LogPrefix() const {
+  std::string prefix = "collection " + std::to_string(id_);
   if (name_) {
-    line += " \"";
-    line += CutUtf8(name_->text, kNameBytesInText);
-    line += "\"";
+    prefix += " \"";
+    prefix += CutUtf8(name_->text, kNameBytesInText);
+    prefix += "\"";
   }
-  effects_.push_back(effect::Log{level, line + ": " + text});
+  return prefix + ": ";
+}
+
+void Collection::State::Log(Level level, const std::string& text) {
+  effects_.push_back(effect::Log{level, LogPrefix() + text});
 }
 
 void Collection::State::LogParticipants(const std::vector<NodeId>& pruned) {

@@ -212,8 +212,9 @@ void Collection::State::On(const event::Wait& e) {
     return;
   }
   node->has_waited = true;
-  if (node->allocated) return Answer(e.call, GrantFor(*node));  // DEL-6
-  if (e.call != 0) node->waits.push_back(e.call);
+  if (e.call == 0) return;
+  if (node->allocated) return Answer(e.call, GrantTo(*node, e.call));  // DEL-6
+  node->waits.push_back(e.call);
 }
 
 void Collection::State::On(const event::CancelWait& e) {

@@ -23,6 +23,7 @@ void Collection::State::On(const event::AllocationFinished& e) {
   refused_ = std::move(done.refused);
   result_ = std::move(done.agreement.plan);
   holds_buffers_ = true;
+  lives_.Make(result_->buffer_count);
   strength_changed_ = true;
   if (slow_log_.reports() > 0) {
     // A time long past: the Tick comes at once and brings the time that the log line needs.
@@ -51,7 +52,8 @@ void Collection::State::DeliverSuccess(const std::vector<NodeId>& visible) {
     Node* node = tree_.Find(id);
     if (node == nullptr) continue;  // failed while the buffers were made
     node->allocated = true;
-    for (CallId call : std::exchange(node->waits, {})) Answer(call, GrantFor(*node));
+    for (CallId call : std::exchange(node->waits, {})) Answer(call, GrantTo(*node, call));
+    StartLifetimeTrackings(*node);
   }
   DropUnchosen(visible);
 }
@@ -59,26 +61,37 @@ void Collection::State::DeliverSuccess(const std::vector<NodeId>& visible) {
 void Collection::State::DeliverFailure(NodeId top, const Failure& why) {
   Log(Level::kError, "no allocation, " + std::string(ErrorName(why.error)) + ", rule " + why.rule +
                          ", field \"" + why.field + "\": " + why.message + Culprits(why));
-  for (NodeId id : tree_.BreadthFirst(top)) AnswerWaits(tree_.Get(id), why);
+  for (NodeId id : tree_.BreadthFirst(top)) {
+    AnswerWaits(tree_.Get(id), why);
+    DropLifetimeTrackings(tree_.Get(id));
+  }
   FailSubtree(top, why, top == tree_.root() ? Level::kWarn : Level::kInfo);
 }
 
-Grant Collection::State::GrantFor(const Node& node) const {
+Grant Collection::State::GrantTo(const Node& node, CallId call) {
   static const Constraints none;
   const Constraints& constraints = node.constraints ? *node.constraints : none;
   const bool writes = UsageWrites(constraints.usage.value_or(BufferUsage{}));
   const uint32_t rights =
       (writes ? kHandOutRights : kHandOutRights & ~kRightWrite) & node.rights_mask;
-  return Grant{.plan = *result_,
-               .buffer_collection_id = id_,
-               .with_buffers = WantsBuffers(constraints),
-               .rights = rights,
-               .writable = (rights & kRightWrite) != 0};
+  Grant grant{.plan = *result_,
+              .buffer_collection_id = id_,
+              .with_buffers = WantsBuffers(constraints),
+              .weak = node.weak,
+              .rights = rights,
+              .writable = (rights & kRightWrite) != 0,
+              .buffers = {}};
+  const std::string holder = node.weak ? Describe(node) : "";
+  for (uint32_t i = 0; i < result_->buffer_count; ++i) {
+    grant.buffers.push_back(HandOut(i, node.weak, grant.with_buffers, call, holder));
+  }
+  return grant;
 }
 
 void Collection::State::DropBuffers() {
   const bool something_to_drop = holds_buffers_ || under_way_;
   holds_buffers_ = false;
+  lives_.LetGo();
   under_way_.reset();
   if (something_to_drop) effects_.push_back(effect::DropBuffers{});
 }

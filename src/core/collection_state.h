@@ -7,17 +7,17 @@
 //   kWaiting --everybody ready, plan found: Allocate--> kAllocating --AllocationFinished-->
 //   kAllocated
 //      |                                                    |                                   |
-//      '------- root failed: kFailed -----------------------+--------- root failed: kFailed ----+
-//                                                                                               |
-//   The tree is empty at the end of each way, and then Finished is sent.   everybody gone ------'
+//      '------- root failed: kFailed -----------------------+     root failed or everybody gone '
+//                                                           |                                   |
+//                                        Finished <---------+--- last buffer gone --- kOutlived '
 //
 // The state is not stored: it follows from failure_, result_ and under_way_. Between Allocate and
 // AllocationFinished messages go on as in kWaiting, but no second attempt is started.
 //
 // By file: collection.cc routes, closes nodes and makes attempts; collection_messages.cc holds what
 // clients may say and when, collection_groups.cc what they may say to groups;
-// collection_results.cc hands out what was decided; snapshot.cc tells people. The methods below
-// stand in that order.
+// collection_results.cc hands out what was decided; collection_buffers.cc follows the buffers to
+// their end; snapshot.cc tells people. The methods below stand in that order.
 //
 // Every effect of an event is appended to effects_, in the order in which it must become visible.
 // An answer to a message is appended before whatever the message causes.
@@ -34,6 +34,7 @@
 #include <vector>
 
 #include "core/attempt.h"
+#include "core/buffer_lives.h"
 #include "core/collection.h"
 #include "core/node_tree.h"
 #include "core/report.h"
@@ -178,8 +179,30 @@ class Collection::State {
   void DeliverSuccess(const std::vector<NodeId>& visible);
   // DEL-3, DEL-5: who waits below `top` is told the error, then all of it is closed.
   void DeliverFailure(NodeId top, const Failure& why);
-  Grant GrantFor(const Node& node) const;
+  // What the node gets, in answer to this call; its hand-outs live from now on.
+  Grant GrantTo(const Node& node, CallId call);
   void DropBuffers();
+
+  // --- collection_buffers.cc: what becomes of the buffers.
+  void On(const event::AttachLifetimeTracking& e);
+  void On(const event::GetVmoInfo& e);
+  void On(const event::HandOutEnded& e);
+  void On(const event::BufferGone& e);
+
+  // RES-4, RES-5: for one buffer, to somebody who wants a vmo or not.
+  BufferShare HandOut(uint32_t buffer, bool weak, bool with_vmo, CallId call,
+                      const std::string& holder);
+  // Whether hand-outs of this node keep buffers alive. Where a heap cannot tell holders apart, all
+  // do.
+  bool CountsAsWeak(bool weak) const;
+  // END-1 for whichever buffers it is time for; then WEAK-4.
+  void CheckBuffers();
+  void ReportLeaks(int64_t now_ns);
+  // LIFE-1: the allocation of the node is decided, for better or worse.
+  void StartLifetimeTrackings(Node& node);
+  void DropLifetimeTrackings(Node& node);
+  // LIFE-2.
+  void CheckLifetimeTrackings();
 
   // --- Small effects.
   template <typename R>
@@ -187,6 +210,7 @@ class Collection::State {
     if (call != 0) effects_.push_back(effect::Answer{call, std::move(result)});
   }
   void AnswerWaits(Node& node, const Failure& failure);
+  std::string LogPrefix() const;
   void Log(Level level, const std::string& text);
   // Ordinary steps: debug level, info once somebody asked for verbose logging (6.4).
   // Of level debug. `text` is a function that gives the text, called only if somebody reads it:
@@ -228,8 +252,10 @@ class Collection::State {
     bool Has(NodeId id) const { return std::find(nodes.begin(), nodes.end(), id) != nodes.end(); }
   };
   LastClosed last_closed_;
-  bool holds_buffers_ = false;      // the daemon's own strong handles
-  std::optional<Failure> failure_;  // why the root failed
+  bool holds_buffers_ = false;  // the daemon's own strong handles
+  BufferLives lives_;
+  std::vector<LifetimeTracking> lifetime_trackings_;  // of what is decided
+  std::optional<Failure> failure_;                    // why the root failed
   // Since domains were last looked at for ZERO-1. Without it none has become idle meanwhile: a node
   // is born connected, and whoever makes a domain of a node is its client.
   bool clients_lost_ = false;

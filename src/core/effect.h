@@ -17,14 +17,31 @@
 
 namespace sysmem::core {
 
-// What a waiting participant receives (5.3). The engine makes one hand-out per buffer for it.
+// What of one buffer a participant receives.
+struct BufferShare {
+  bool vmo = false;              // a hand-out of its own
+  bool close_weak_asap = false;  // the signal of END-1
+  bool operator==(const BufferShare&) const = default;
+};
+
+// What a waiting participant receives (5.3). Its hand-outs are known by the call it answers, until
+// event HandOutEnded has told of each.
 struct Grant {
   Plan plan;
   uint64_t buffer_collection_id = 0;
-  bool with_buffers = false;  // RES-3: false = settings only, no descriptors
-  uint32_t rights = 0;        // RES-1: those of the usage AND every mask on the path
-  bool writable = false;      // `rights` has the right to write
+  bool with_buffers = false;         // RES-3: false = settings only, no descriptors
+  bool weak = false;                 // RES-5: its hand-outs keep no buffer alive
+  uint32_t rights = 0;               // RES-1: those of the usage AND every mask on the path
+  bool writable = false;             // `rights` has the right to write
+  std::vector<BufferShare> buffers;  // one for each of the plan, by index
   bool operator==(const Grant&) const = default;
+};
+
+// The part of GetVmoInfo that depends on who holds the buffer (G6, G7).
+struct VmoInfo {
+  uint32_t buffer = 0;
+  BufferShare share;  // a vmo is weak, and known by the call it answers
+  bool operator==(const VmoInfo&) const = default;
 };
 
 // Whoever receives it may name the node to others, who may ask IsAlternateFor about it.
@@ -39,7 +56,7 @@ namespace effect {
 struct Answer {
   CallId call = 0;
   std::variant<Nothing, uint64_t /* buffer collection id */, Grant, Failure, bool /* alternate */,
-               Reference>
+               Reference, VmoInfo>
       result;
   bool operator==(const Answer&) const = default;
 };
@@ -63,9 +80,32 @@ struct Allocate {
   bool operator==(const Allocate&) const = default;
 };
 
-// Drop the daemon's own handles to every buffer (GONE-3), those of an attempt under way included.
+// The daemon's own strong handles to every buffer are given up (GONE-3, WEAK-3), those of an
+// attempt under way included. From now on buffers live by what was handed out: event BufferGone is
+// due for each of them.
 struct DropBuffers {
   bool operator==(const DropBuffers&) const = default;
+};
+
+// Nothing strong is left of this buffer: tell everybody who holds its close_weak_asap (END-1).
+struct CloseWeakAsap {
+  uint32_t buffer = 0;
+  bool operator==(const CloseWeakAsap&) const = default;
+};
+
+// Close this lifetime-tracking end (LIFE-1, LIFE-2).
+struct CloseLifetimeTracking {
+  TrackingId tracking = 0;
+  bool operator==(const CloseLifetimeTracking&) const = default;
+};
+
+// A weak hand-out outlived the last strong one by far: an error for the log, to which the engine
+// adds who was given it (END-6).
+struct ReportLeak {
+  uint32_t buffer = 0;
+  CallId hand_out = 0;
+  std::string text;
+  bool operator==(const ReportLeak&) const = default;
 };
 
 // Send a Tick at or after this time. Replaces the earlier one.
@@ -83,16 +123,19 @@ struct Log {
   bool operator==(const Log&) const = default;
 };
 
-// The tree is empty and nothing is pending. Sent once, as the last effect of its event; whatever
-// comes later changes nothing and is only answered (kClosed, a Close with success).
+// The tree is empty, no buffer is left, and nothing is pending. Sent once, as the last effect of
+// its event; whatever comes later changes nothing and is only answered (kClosed, a Close with
+// success).
 struct Finished {
   bool operator==(const Finished&) const = default;
 };
 
 }  // namespace effect
 
-using Effect = std::variant<effect::Answer, effect::NodeClosed, effect::Allocate,
-                            effect::DropBuffers, effect::ArmTimer, effect::Log, effect::Finished>;
+using Effect =
+    std::variant<effect::Answer, effect::NodeClosed, effect::Allocate, effect::DropBuffers,
+                 effect::CloseWeakAsap, effect::CloseLifetimeTracking, effect::ReportLeak,
+                 effect::ArmTimer, effect::Log, effect::Finished>;
 using Effects = std::vector<Effect>;
 
 }  // namespace sysmem::core

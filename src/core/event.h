@@ -23,8 +23,9 @@
 
 namespace sysmem::core {
 
-using CallId = uint64_t;     // 0 = nobody asked
-using AttemptId = uint64_t;  // numbers the allocations of one collection from 1
+using CallId = uint64_t;      // 0 = nobody asked
+using AttemptId = uint64_t;   // numbers the allocations of one collection from 1
+using TrackingId = uint64_t;  // of a lifetime-tracking end; unique in its collection
 
 // Name and id by which a client wants to be known (SetDebugClientInfo).
 struct DebugInfo {
@@ -238,10 +239,32 @@ struct AttachNodeTracking {
   bool operator==(const AttachNodeTracking&) const = default;
 };
 
+// Collection.AttachLifetimeTracking (5.5): the client wants to know when no more than so many
+// buffers are left. Whoever posts the event keeps the end until effect CloseLifetimeTracking names
+// it; if the answer is a failure, that effect never comes.
+struct AttachLifetimeTracking {
+  CallId call = 0;
+  NodeId node = 0;
+  TrackingId tracking = 0;  // 0: the message came with nothing to close
+  std::optional<uint32_t> buffers_remaining;
+  bool operator==(const AttachLifetimeTracking&) const = default;
+};
+
 struct GetBufferCollectionId {
   CallId call = 0;
   NodeId node = 0;
   bool operator==(const GetBufferCollectionId&) const = default;
+};
+
+// Allocator.GetVmoInfo (5.6), once it is known that the descriptor is one of this collection's
+// buffers. Answered with a VmoInfo, also when the tree is gone (GVI-2).
+struct GetVmoInfo {
+  CallId call = 0;
+  uint32_t buffer = 0;
+  bool is_weak = false;  // the descriptor that was shown
+  bool need_weak = false;
+  DebugInfo debug;  // the allocator's, for the leak report of the weak one
+  bool operator==(const GetVmoInfo&) const = default;
 };
 
 // A message for this node broke a bound of interface.md 2.1, or is not one this kind of node knows:
@@ -269,6 +292,21 @@ struct AllocationFinished {
   bool operator==(const AllocationFinished&) const = default;
 };
 
+// Nothing is left of what one answer handed out of one buffer: every copy of the descriptor and
+// every mapping is gone, or it never was made (END-4, and half of END-1).
+struct HandOutEnded {
+  CallId hand_out = 0;  // the call that was answered with it
+  uint32_t buffer = 0;
+  bool operator==(const HandOutEnded&) const = default;
+};
+
+// Nobody has this buffer any more, and its memory is back with its heap (END-5). Comes after
+// DropBuffers, and after HandOutEnded for every hand-out of it.
+struct BufferGone {
+  uint32_t buffer = 0;
+  bool operator==(const BufferGone&) const = default;
+};
+
 // A heap that this collection allocated from is gone (BUF-3), or the daemon shuts down (SHUT-1):
 // the collection fails from the root.
 struct FailRoot {
@@ -291,8 +329,9 @@ using Event =
                  event::CancelWait, event::Check, event::AttachToken, event::Sync, event::Release,
                  event::SetName, event::SetDebugClientInfo, event::SetDebugTimeoutLogDeadline,
                  event::SetVerboseLogging, event::GetNodeRef, event::IsAlternateFor, event::SetWeak,
-                 event::SetWeakOk, event::AttachNodeTracking, event::GetBufferCollectionId,
-                 event::BadMessage, event::Close, event::AllocationFinished, event::FailRoot,
+                 event::SetWeakOk, event::AttachNodeTracking, event::AttachLifetimeTracking,
+                 event::GetBufferCollectionId, event::GetVmoInfo, event::BadMessage, event::Close,
+                 event::AllocationFinished, event::HandOutEnded, event::BufferGone, event::FailRoot,
                  event::Tick>;
 
 }  // namespace sysmem::core

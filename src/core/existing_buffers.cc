@@ -82,8 +82,8 @@ MaybeRejection FindDifference(const Plan& existing, const Plan& fresh) {
     const std::string was = ValueOf(before, field);
     const std::string would_be = ValueOf(after, field);
     if (was == would_be) continue;
-    no.message += no.fields.empty() ? ": " : ", ";
-    no.message += std::string(field) + " is " + was + " and would have to be " + would_be;
+    no.message.append(no.fields.empty() ? ": " : ", ").append(field).append(" is ").append(was);
+    no.message.append(" and would have to be ").append(would_be);
     no.fields.push_back(field);
   }
   return no;
@@ -125,6 +125,16 @@ Participant AsParticipantToMatch(const Constraints& buffers, NodeId giver,
   std::string whose = kNameOfBuffersToMatch;
   if (!name.empty()) whose += ", given by " + name;
   return {.node = giver, .name = std::move(whose), .constraints = &buffers, .exists_already = true};
+}
+
+std::optional<Failure> WhyNotLike(const Constraints& constraints,
+                                  const SingleBufferSettings& buffers, const Settings& settings) {
+  const Constraints exact = AsConstraints(buffers);
+  const std::vector<Participant> both{{.node = 0, .name = "", .constraints = &constraints},
+                                      AsParticipant(exact)};
+  const Result<SanitisedConstraints, Refusal> agreed = Agree(both, settings);
+  if (agreed.ok()) return std::nullopt;
+  return Blame(agreed.failure(), both);
 }
 
 std::optional<Refusal> WhyRefused(const std::vector<Participant>& participants,

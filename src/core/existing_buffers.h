@@ -38,6 +38,12 @@ Participant AsParticipant(const Constraints& buffers);
 // blame these buffers name him. `buffers` as above.
 Participant AsParticipantToMatch(const Constraints& buffers, NodeId giver, const std::string& name);
 
+// GVI-1: why somebody who asks for this could not use buffers like these, however many they are.
+// Empty: he could. Domains, heaps and sizes are looked at as far as constraints speak of them; no
+// layout is computed.
+std::optional<Failure> WhyNotLike(const Constraints& constraints,
+                                  const SingleBufferSettings& buffers, const Settings& settings);
+
 // LATE-1 to LATE-5, before anybody is blamed.
 // REQUIRES: in the order of LATE-1; AsParticipant for `existing` is among them.
 std::optional<Refusal> WhyRefused(const std::vector<Participant>& participants,

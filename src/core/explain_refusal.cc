@@ -38,6 +38,7 @@ std::vector<ParticipantValue> WhatTheySaid(const Members& members, const Refusal
                                            const std::vector<Participant>& participants) {
   const std::vector<Participant> some = Only(members, participants);
   std::vector<ParticipantValue> said;
+  said.reserve(some.size());
   for (const Participant& one : some) said.push_back({one.node, one.name, ""});
   for (Blamed& one : WhoIsToBlame(refusal.why, some)) {
     said[one.participant].value = std::move(one.value);

@@ -34,6 +34,12 @@
 
 namespace sysmem::core {
 
+// AttachLifetimeTracking: to be closed when no more than so many buffers are left (LIFE-2).
+struct LifetimeTracking {
+  TrackingId id = 0;
+  uint32_t buffers_remaining = 0;
+};
+
 struct Node {
   NodeId id = 0;
   NodeId parent = 0;             // 0 for the root
@@ -65,6 +71,7 @@ struct Node {
   ConstraintsWeight weight;                // of these
   bool has_waited = false;                 // a wait was accepted, pending or not
   std::vector<CallId> waits;               // not answered yet, oldest first
+  std::vector<LifetimeTracking> lifetime_trackings;  // until its allocation is decided (LIFE-1)
 
   // Groups.
   bool all_children_present = false;

@@ -31,11 +31,14 @@ const char* CollectionStateName(CollectionState state) {
       return "allocated";
     case CollectionState::kFailed:
       return "failed";
+    case CollectionState::kOutlived:
+      return "outlived";
   }
   return "?";
 }
 
 CollectionState Collection::State::StateNow() const {
+  if (result_ && tree_.empty() && lives_.remaining() > 0) return CollectionState::kOutlived;
   if (failure_) return CollectionState::kFailed;
   if (result_) return CollectionState::kAllocated;
   return under_way_ ? CollectionState::kAllocating : CollectionState::kWaiting;
@@ -60,6 +63,7 @@ NodeSnapshot Collection::State::TakeNodeSnapshot(const Node& node) const {
           .weak_ok = node.weak_ok,
           .weak_ok_for_children = node.weak_ok_for_children,
           .trackings = node.trackings,
+          .lifetime_trackings = static_cast<uint32_t>(node.lifetime_trackings.size()),
           .chosen = ChosenChild(node),
           .debug = node.debug,
           .rights_mask = node.rights_mask,
@@ -90,6 +94,11 @@ Snapshot Collection::State::TakeSnapshot() const {
   snapshot.nodes_at_failure = nodes_at_failure_;
   snapshot.plan = result_;
   if (under_way_) snapshot.plan = under_way_->agreement.plan;
+  snapshot.buffers = lives_.TakeSnapshot();
+  snapshot.lifetime_trackings = static_cast<uint32_t>(lifetime_trackings_.size());
+  for (const NodeSnapshot& node : snapshot.nodes) {
+    snapshot.lifetime_trackings += node.lifetime_trackings;
+  }
   snapshot.failure = failure_;
   snapshot.verbose = verbose_;
   return snapshot;

@@ -34,7 +34,8 @@ struct NodeSnapshot {
   bool weak = false;     // keeps no buffer alive; so do orphans (CONV-6)
   bool weak_ok = false;  // its client knows what that means (WEAK-2)
   bool weak_ok_for_children = false;
-  uint32_t trackings = 0;  // AttachNodeTracking
+  uint32_t trackings = 0;           // AttachNodeTracking
+  uint32_t lifetime_trackings = 0;  // AttachLifetimeTracking, while nothing is decided
   NodeId chosen = 0;  // of a group that is allocated: the child it took, if that is still there
   DebugInfo debug;
   uint32_t rights_mask = UINT32_MAX;
@@ -45,8 +46,19 @@ struct NodeSnapshot {
   bool operator==(const NodeSnapshot&) const = default;
 };
 
-enum class CollectionState : uint8_t { kWaiting, kAllocating, kAllocated, kFailed };
+// kOutlived: no node is left, but buffers are, with those who hold them (GONE-5).
+enum class CollectionState : uint8_t { kWaiting, kAllocating, kAllocated, kFailed, kOutlived };
 const char* CollectionStateName(CollectionState state);
+
+// Where a buffer is on its way to its end (5.4).
+enum class BufferState : uint8_t { kStrong, kWeakOnly, kGone };
+
+struct BufferSnapshot {
+  BufferState state = BufferState::kStrong;
+  uint32_t strong = 0;  // hand-outs that live
+  uint32_t weak = 0;
+  bool operator==(const BufferSnapshot&) const = default;
+};
 
 struct Snapshot {
   uint64_t id = 0;  // buffer_collection_id
@@ -55,8 +67,10 @@ struct Snapshot {
   std::vector<NodeSnapshot> nodes;  // breadth-first from the root
   // Of a collection that failed before it had buffers: its nodes as they stood then.
   std::vector<NodeSnapshot> nodes_at_failure;
-  std::optional<Plan> plan;        // once decided
-  std::optional<Failure> failure;  // why it failed
+  std::optional<Plan> plan;             // once decided
+  std::vector<BufferSnapshot> buffers;  // once they are made, by index
+  uint32_t lifetime_trackings = 0;      // not closed yet, those of undecided nodes included
+  std::optional<Failure> failure;       // why it failed
   bool verbose = false;
   bool operator==(const Snapshot&) const = default;
 };

@@ -106,10 +106,18 @@ template <Is<core::Plan> T, typename F> void EachField(T& v, F&& f) {
   auto& [count, settings, alignment] = v;
   f({"buffer_count", "settings", "physical_alignment"}, count, settings, alignment);
 }
+template <Is<core::BufferShare> T, typename F> void EachField(T& v, F&& f) {
+  auto& [vmo, close_weak_asap] = v;
+  f({"vmo", "close_weak_asap"}, vmo, close_weak_asap);
+}
 template <Is<core::Grant> T, typename F> void EachField(T& v, F&& f) {
-  auto& [plan, id, with_buffers, rights, writable] = v;
-  f({"plan", "buffer_collection_id", "with_buffers", "rights", "writable"},
-    plan, id, with_buffers, rights, writable);
+  auto& [plan, id, with_buffers, weak, rights, writable, buffers] = v;
+  f({"plan", "buffer_collection_id", "with_buffers", "weak", "rights", "writable", "buffers"},
+    plan, id, with_buffers, weak, rights, writable, buffers);
+}
+template <Is<core::VmoInfo> T, typename F> void EachField(T& v, F&& f) {
+  auto& [buffer, share] = v;
+  f({"buffer", "share"}, buffer, share);
 }
 template <Is<core::Reference> T, typename F> void EachField(T& v, F&& f) {
   auto& [node] = v;
@@ -224,6 +232,22 @@ template <Is<core::event::AttachNodeTracking> T, typename F> void EachField(T& v
   auto& [call, node, has_end] = v;
   f({"call", "node", "has_end"}, call, node, has_end);
 }
+template <Is<core::event::AttachLifetimeTracking> T, typename F> void EachField(T& v, F&& f) {
+  auto& [call, node, tracking, remaining] = v;
+  f({"call", "node", "tracking", "buffers_remaining"}, call, node, tracking, remaining);
+}
+template <Is<core::event::GetVmoInfo> T, typename F> void EachField(T& v, F&& f) {
+  auto& [call, buffer, is_weak, need_weak, debug] = v;
+  f({"call", "buffer", "is_weak", "need_weak", "debug"}, call, buffer, is_weak, need_weak, debug);
+}
+template <Is<core::event::HandOutEnded> T, typename F> void EachField(T& v, F&& f) {
+  auto& [hand_out, buffer] = v;
+  f({"hand_out", "buffer"}, hand_out, buffer);
+}
+template <Is<core::event::BufferGone> T, typename F> void EachField(T& v, F&& f) {
+  auto& [buffer] = v;
+  f({"buffer"}, buffer);
+}
 template <Is<core::event::BadMessage> T, typename F> void EachField(T& v, F&& f) {
   auto& [call, node, why] = v;
   f({"call", "node", "why"}, call, node, why);
@@ -260,6 +284,18 @@ template <Is<core::effect::Allocate> T, typename F> void EachField(T& v, F&& f) 
   f({"attempt", "plan", "name", "buffer_collection_id"}, attempt, plan, name, id);
 }
 template <Is<core::effect::DropBuffers> T, typename F> void EachField(T&, F&&) {}
+template <Is<core::effect::CloseWeakAsap> T, typename F> void EachField(T& v, F&& f) {
+  auto& [buffer] = v;
+  f({"buffer"}, buffer);
+}
+template <Is<core::effect::CloseLifetimeTracking> T, typename F> void EachField(T& v, F&& f) {
+  auto& [tracking] = v;
+  f({"tracking"}, tracking);
+}
+template <Is<core::effect::ReportLeak> T, typename F> void EachField(T& v, F&& f) {
+  auto& [buffer, hand_out, text] = v;
+  f({"buffer", "hand_out", "text"}, buffer, hand_out, text);
+}
 template <Is<core::effect::ArmTimer> T, typename F> void EachField(T& v, F&& f) {
   auto& [deadline] = v;
   f({"deadline_ns"}, deadline);
@@ -298,6 +334,10 @@ template <> inline constexpr const char* kName<core::event::IsAlternateFor> = "I
 template <> inline constexpr const char* kName<core::event::SetWeak> = "SetWeak";
 template <> inline constexpr const char* kName<core::event::SetWeakOk> = "SetWeakOk";
 template <> inline constexpr const char* kName<core::event::AttachNodeTracking> = "AttachNodeTracking";
+template <> inline constexpr const char* kName<core::event::AttachLifetimeTracking> = "AttachLifetimeTracking";
+template <> inline constexpr const char* kName<core::event::GetVmoInfo> = "GetVmoInfo";
+template <> inline constexpr const char* kName<core::event::HandOutEnded> = "HandOutEnded";
+template <> inline constexpr const char* kName<core::event::BufferGone> = "BufferGone";
 template <> inline constexpr const char* kName<core::event::GetBufferCollectionId> = "GetBufferCollectionId";
 template <> inline constexpr const char* kName<core::event::BadMessage> = "BadMessage";
 template <> inline constexpr const char* kName<core::event::Close> = "Close";
@@ -308,6 +348,9 @@ template <> inline constexpr const char* kName<core::effect::Answer> = "Answer";
 template <> inline constexpr const char* kName<core::effect::NodeClosed> = "NodeClosed";
 template <> inline constexpr const char* kName<core::effect::Allocate> = "Allocate";
 template <> inline constexpr const char* kName<core::effect::DropBuffers> = "DropBuffers";
+template <> inline constexpr const char* kName<core::effect::CloseWeakAsap> = "CloseWeakAsap";
+template <> inline constexpr const char* kName<core::effect::CloseLifetimeTracking> = "CloseLifetimeTracking";
+template <> inline constexpr const char* kName<core::effect::ReportLeak> = "ReportLeak";
 template <> inline constexpr const char* kName<core::effect::ArmTimer> = "ArmTimer";
 template <> inline constexpr const char* kName<core::effect::Log> = "Log";
 template <> inline constexpr const char* kName<core::effect::Finished> = "Finished";
@@ -317,6 +360,7 @@ template <> inline constexpr const char* kName<core::Grant> = "grant";
 template <> inline constexpr const char* kName<core::Failure> = "failure";
 template <> inline constexpr const char* kName<bool> = "alternate";
 template <> inline constexpr const char* kName<core::Reference> = "reference";
+template <> inline constexpr const char* kName<core::VmoInfo> = "vmo_info";
 
 // clang-format on
 

@@ -46,7 +46,7 @@ class AttemptCostOf : public ::testing::Test {
     return tree_;
   }
   NodeTree tree_;
-  const Limits limits_;
+  const Limits limits_{};
 };
 
 TEST_F(AttemptCostOf, AnEmptyTreeIsNothing) { EXPECT_EQ(AttemptCost(tree_, {}, limits_), 0u); }

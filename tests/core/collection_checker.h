@@ -8,33 +8,14 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
+#include "tests/core/buffer_books.h"
 #include "tests/core/collection_harness.h"
+#include "tests/core/collection_tally.h"
 
 namespace sysmem::core::test {
-
-// What came of the lives so far: proof that the simulation reaches what it is meant to reach.
-struct Tally {
-  uint64_t events = 0;
-  uint64_t grants = 0;
-  uint64_t conflicts = 0;
-  uint64_t refusals = 0;
-  uint64_t heap_refusals = 0;
-  uint64_t cancelled = 0;
-  uint64_t late_heap_answers = 0;
-  uint64_t normal_ends = 0;
-  uint64_t late_grants = 0;  // to participants that were attached
-  uint64_t late_conflicts = 0;
-  uint64_t domains_fallen = 0;     // attached ones, alone
-  uint64_t unchosen = 0;           // clients below a child that its group did not choose
-  uint64_t alternates = 0;         // pairs of them that were asked about
-  uint64_t expendable_fallen = 0;  // dispensable ones, alone
-  uint64_t weak_ends = 0;          // before allocation, for want of strong nodes
-  uint64_t weak_drops = 0;         // of the buffers, while weak nodes stayed
-  uint64_t second_choices = 0;     // groups whose first child was not chosen
-  uint64_t lives = 0;
-};
 
 // Knows from the events and effects alone what must be true, and holds a collection against it.
 class Checker {
@@ -58,6 +39,10 @@ class Checker {
       all_may_fall_ = true;
       ++tally_->weak_ends;
     }
+    if (!now_.failure && end && end->rule == "WEAK-4") {
+      all_may_fall_ = true;
+      ++tally_->weak_only_ends;
+    }
     for (size_t i = 0; i < effects.size(); ++i) {
       std::visit([this](const auto& e) { Check(e); }, effects[i]);
       EXPECT_TRUE(!was_over || std::holds_alternative<effect::Answer>(effects[i]))
@@ -74,6 +59,7 @@ class Checker {
   bool finished() const { return finished_; }
   std::optional<AttemptId> under_way() const { return under_way_; }
   const std::map<CallId, NodeId>& waits() const { return waits_; }
+  const BufferBooks& buffers() const { return books_; }
 
  private:
   template <typename E>
@@ -109,6 +95,14 @@ class Checker {
       ended_from_outside_ = true;
       all_may_fall_ = true;
     }
+    if constexpr (std::is_same_v<E, event::HandOutEnded>)
+      books_.hand_outs.erase({e.hand_out, e.buffer});
+    if constexpr (std::is_same_v<E, event::BufferGone>) {
+      if (e.buffer < books_.count && allocated_) books_.gone.insert(e.buffer);
+      tally_->outlived += now_.nodes.empty();
+    }
+    if constexpr (std::is_same_v<E, event::AttachLifetimeTracking>) tracked_by_[e.call] = e;
+    if constexpr (std::is_same_v<E, event::GetVmoInfo>) infos_[e.call] = e;
     if constexpr (std::is_same_v<E, event::AllocationFinished>) {
       if (under_way_ != e.attempt) {
         ++tally_->late_heap_answers;
@@ -116,7 +110,8 @@ class Checker {
       }
       under_way_.reset();
       allocated_ = !e.failure;
-      has_buffers_ = allocated_;
+      books_.daemon_holds = allocated_;
+      if (allocated_) books_.count = now_.plan->buffer_count;
       all_may_fall_ = e.failure.has_value();
       if (e.failure) ++tally_->heap_refusals;
     }
@@ -148,13 +143,50 @@ class Checker {
                            failure->error == Error::kConstraintsIntersectionEmpty;
     }
     if (const bool* alternate = std::get_if<bool>(&e.result)) CheckAlternate(e.call, *alternate);
+    if (const auto tracked = tracked_by_.find(e.call); tracked != tracked_by_.end()) {
+      if (failure == nullptr) trackings_[tracked->second.tracking] = tracked->second;
+      tracked_by_.erase(tracked);
+    }
+    if (const auto info = infos_.find(e.call); info != infos_.end()) CheckInfo(info->second, e);
     if (const Grant* grant = std::get_if<Grant>(&e.result)) {
       ++tally_->grants;
       tally_->late_grants += attached_.count(AttachedTop(addressee_.at(e.call)));
       EXPECT_TRUE(allocated_) << "a grant without buffers";
       if (!granted_) granted_ = grant->plan;
       EXPECT_EQ(grant->plan, *granted_) << "RES-7";
+      EXPECT_EQ(grant->buffers.size(), books_.count);
+      for (uint32_t buffer = 0; buffer < grant->buffers.size(); ++buffer) {
+        CheckShare(grant->buffers[buffer], e.call, buffer, grant->weak, grant->with_buffers);
+      }
     }
+  }
+
+  // RES-3, RES-4, RES-5.
+  void CheckShare(const BufferShare& share, CallId call, uint32_t buffer, bool weak, bool wanted) {
+    EXPECT_EQ(share.vmo, wanted && !books_.weakened.count(buffer));
+    EXPECT_EQ(share.close_weak_asap, weak && !books_.gone.count(buffer));
+    if (share.vmo) books_.hand_outs[{call, buffer}] = weak;
+  }
+
+  // G4, G6, G7.
+  void CheckInfo(const event::GetVmoInfo& asked, const effect::Answer& answer) {
+    const Failure* failure = std::get_if<Failure>(&answer.result);
+    if (!allocated_ || asked.buffer >= books_.count || books_.gone.count(asked.buffer)) {
+      ASSERT_NE(failure, nullptr);
+      EXPECT_EQ(failure->error, Error::kNotFound);
+      return;
+    }
+    if (asked.need_weak && books_.weakened.count(asked.buffer)) {
+      ASSERT_NE(failure, nullptr);
+      EXPECT_EQ(failure->error, Error::kNoMoreStrongVmoHandles);
+      ++tally_->too_late;
+      return;
+    }
+    const VmoInfo* info = std::get_if<VmoInfo>(&answer.result);
+    ASSERT_NE(info, nullptr);
+    CheckShare(info->share, answer.call, asked.buffer, asked.is_weak || asked.need_weak,
+               asked.need_weak);
+    tally_->weak_infos += asked.need_weak;
   }
 
   // By the two ways up, both written down.
@@ -254,9 +286,30 @@ class Checker {
   }
 
   void Check(const effect::DropBuffers&) {
-    EXPECT_TRUE(under_way_ || has_buffers_) << "nothing to drop";
+    EXPECT_TRUE(under_way_ || books_.daemon_holds) << "nothing to drop";
     under_way_.reset();
-    has_buffers_ = false;
+    books_.daemon_holds = false;
+  }
+
+  void Check(const effect::CloseWeakAsap& e) {
+    EXPECT_TRUE(allocated_ && !books_.daemon_holds) << "the daemon itself is a strong holder";
+    EXPECT_EQ(books_.CountHandOuts(e.buffer, false), 0u) << "a strong hand-out lives";
+    EXPECT_TRUE(books_.weakened.insert(e.buffer).second) << "signalled twice";
+  }
+
+  void Check(const effect::CloseLifetimeTracking& e) {
+    const auto found = trackings_.find(e.tracking);
+    ASSERT_NE(found, trackings_.end()) << "never attached, or closed before";
+    ended_trackings_.push_back(found->second);
+    trackings_.erase(found);
+    ++tally_->trackings_ended;
+  }
+
+  void Check(const effect::ReportLeak& e) {
+    EXPECT_TRUE(books_.weakened.count(e.buffer));
+    EXPECT_TRUE(books_.hand_outs.count({e.hand_out, e.buffer})) << "it has ended";
+    EXPECT_TRUE(leaks_.insert({e.hand_out, e.buffer}).second) << "END-6: not repeated";
+    ++tally_->leaks;
   }
 
   void Check(const effect::ArmTimer&) {}
@@ -264,7 +317,9 @@ class Checker {
 
   void Check(const effect::Finished&) {
     EXPECT_FALSE(finished_) << "finished twice";
-    EXPECT_FALSE(under_way_ || has_buffers_) << "finished with buffers";
+    EXPECT_FALSE(under_way_ || books_.daemon_holds) << "finished with buffers";
+    EXPECT_EQ(books_.gone.size(), books_.count) << "somebody still has a buffer (GONE-5)";
+    EXPECT_TRUE(trackings_.empty()) << "LIFE-3";
     finished_ = true;
     ends_now_ = true;
   }
@@ -277,10 +332,35 @@ class Checker {
     for (CallId call : unanswered_) EXPECT_TRUE(waits_.count(call)) << "call " << call;
     EXPECT_EQ(unanswered_.size(), waits_.size());
     for (NodeId top : fallen_now_) CheckThatItFell(top);
-    const bool over = snapshot.nodes.empty() && (!parents_.empty() || ended_from_outside_);
-    EXPECT_EQ(finished_, over);
+    const bool no_nodes = snapshot.nodes.empty() && (!parents_.empty() || ended_from_outside_);
+    EXPECT_EQ(finished_, no_nodes && books_.gone.size() == books_.count);
+    CheckBuffers(snapshot);
     CheckWhatWasDecided(snapshot);
     CheckStrength(snapshot);
+  }
+
+  // END-1, WEAK-4, LIFE-1, LIFE-2.
+  void CheckBuffers(const Snapshot& snapshot) {
+    if (allocated_ && !books_.daemon_holds) {
+      for (uint32_t buffer = 0; buffer < books_.count; ++buffer) {
+        EXPECT_EQ(books_.weakened.count(buffer), books_.CountHandOuts(buffer, false) == 0);
+      }
+      EXPECT_TRUE(snapshot.nodes.empty() || books_.weakened.size() < books_.count)
+          << "nothing strong is left, and nodes wait for nothing";
+    }
+    const size_t remaining = books_.remaining();
+    for (const event::AttachLifetimeTracking& ended : std::exchange(ended_trackings_, {})) {
+      const NodeSnapshot* node = Find(ended.node);
+      // One that was released undecided may be allocated right after (CONV-8).
+      const bool decided = node != nullptr && node->allocated && node->connected;
+      EXPECT_TRUE(!decided || *ended.buffers_remaining >= remaining);
+    }
+    for (const auto& [id, tracking] : trackings_) {
+      const NodeSnapshot* node = Find(tracking.node);
+      const bool undecided = node != nullptr && node->connected && !node->allocated;
+      EXPECT_TRUE(undecided || *tracking.buffers_remaining < remaining) << "tracking " << id;
+    }
+    EXPECT_EQ(snapshot.lifetime_trackings, trackings_.size());
   }
 
   // WEAK-3.
@@ -294,9 +374,9 @@ class Checker {
     if (under_way_) return;
     EXPECT_TRUE(allocated_ || strong > 0) << "only weak nodes, and nothing was allocated";
     if (!allocated_) return;
-    EXPECT_EQ(has_buffers_, strong > 0);
-    tally_->weak_drops += had_buffers_ && !has_buffers_;
-    had_buffers_ = has_buffers_;
+    EXPECT_EQ(books_.daemon_holds, strong > 0);
+    tally_->weak_drops += had_buffers_ && !books_.daemon_holds;
+    had_buffers_ = books_.daemon_holds;
   }
 
   void CheckNodes(const Snapshot& snapshot, const Collection& collection) {
@@ -333,6 +413,9 @@ class Checker {
         break;
       case CollectionState::kFailed:
         EXPECT_TRUE(snapshot.failure && snapshot.nodes.empty());
+        break;
+      case CollectionState::kOutlived:
+        EXPECT_TRUE(allocated_ && snapshot.nodes.empty() && books_.gone.size() < books_.count);
         break;
     }
     CheckWhoIsAllocated(snapshot);
@@ -396,7 +479,12 @@ class Checker {
   std::set<NodeId> closed_;
   AttemptId last_attempt_ = 0;
   std::optional<AttemptId> under_way_;
-  bool has_buffers_ = false;
+  BufferBooks books_;
+  std::set<std::pair<CallId, uint32_t>> leaks_;
+  std::map<CallId, event::AttachLifetimeTracking> tracked_by_;  // not answered yet
+  std::map<TrackingId, event::AttachLifetimeTracking> trackings_;
+  std::vector<event::AttachLifetimeTracking> ended_trackings_;  // by the latest event
+  std::map<CallId, event::GetVmoInfo> infos_;
   bool had_buffers_ = false;
   bool allocated_ = false;
   bool allocates_now_ = false;

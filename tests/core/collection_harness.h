@@ -8,7 +8,8 @@
 //   EXPECT_EQ(h.OutcomeOf(wait), Outcome::kRefused);
 //
 // Say gives the event a call id of its own and returns it; Do passes an event on as it is. The
-// heap is played by FinishAllocation and RefuseAllocation.
+// heap is played by FinishAllocation and RefuseAllocation. Whoever was handed buffers lets go of
+// them when the daemon does, unless the test says HoldBuffers.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -69,11 +70,34 @@ class Harness {
   explicit Harness(std::shared_ptr<const Settings> settings = SystemRamOnly())
       : collection_(kId, std::move(settings), kBorn) {}
 
-  // The effects of this one event.
+  // The effects of this one event, and of the end of the buffers if it brought that about.
   Effects Do(const Event& event) {
-    Effects effects = collection_.Handle(event);
-    all_.insert(all_.end(), effects.begin(), effects.end());
-    return effects;
+    const size_t before = all_.size();
+    Handle(event);
+    if (!hold_buffers_ && drops_ > 0) LetGoOfBuffers();
+    return {all_.begin() + static_cast<std::ptrdiff_t>(before), all_.end()};
+  }
+
+  // From now on hand-outs live until the test says LetGo.
+  void HoldBuffers() { hold_buffers_ = true; }
+  // Nothing is left of what this call was answered with, of one buffer.
+  void LetGo(CallId call, uint32_t buffer) {
+    std::erase(hand_outs_, std::pair(call, buffer));
+    Handle(event::HandOutEnded{call, buffer});
+  }
+  void LetGo(CallId call) {
+    const auto all = hand_outs_;
+    for (const auto& [of, buffer] : all) {
+      if (of == call) LetGo(call, buffer);
+    }
+  }
+  // Nobody has the buffer any more.
+  void EndBuffer(uint32_t buffer) {
+    const auto all = hand_outs_;
+    for (const auto& [call, of] : all) {
+      if (of == buffer) LetGo(call, buffer);
+    }
+    Handle(event::BufferGone{buffer});
   }
 
   template <typename Message>
@@ -188,6 +212,28 @@ class Harness {
   const Effects& all() const { return all_; }
 
  private:
+  void Handle(const Event& event) {
+    for (Effect& effect : collection_.Handle(event)) {
+      if (const auto* answer = std::get_if<effect::Answer>(&effect)) Note(*answer);
+      if (std::holds_alternative<effect::DropBuffers>(effect)) ++drops_;
+      all_.push_back(std::move(effect));
+    }
+  }
+  void Note(const effect::Answer& answer) {
+    if (const auto* grant = std::get_if<Grant>(&answer.result)) {
+      for (uint32_t i = 0; i < grant->buffers.size(); ++i) {
+        if (grant->buffers[i].vmo) hand_outs_.emplace_back(answer.call, i);
+      }
+    }
+    const auto* info = std::get_if<VmoInfo>(&answer.result);
+    if (info != nullptr && info->share.vmo) hand_outs_.emplace_back(answer.call, info->buffer);
+  }
+  void LetGoOfBuffers() {
+    drops_ = 0;
+    const auto count = static_cast<uint32_t>(Look().buffers.size());
+    for (uint32_t i = 0; i < count; ++i) EndBuffer(i);
+  }
+
   template <typename T>
   std::optional<T> ResultOf(CallId call) const {
     const effect::Answer* answer = AnswerTo(call);
@@ -198,6 +244,9 @@ class Harness {
   Collection collection_;
   CallId last_call_ = 0;
   Effects all_;
+  bool hold_buffers_ = false;
+  size_t drops_ = 0;
+  std::vector<std::pair<CallId, uint32_t>> hand_outs_;  // that live
 };
 
 }  // namespace sysmem::core::test

@@ -32,6 +32,12 @@ class Fate {
   Event Next(const Checker& checker) {
     const Snapshot& now = checker.now();
     if (checker.under_way() && Below(4) == 0) return HeapAnswer(*checker.under_way());
+    if (!checker.buffers().hand_outs.empty() && now.nodes.empty() && Below(4) == 0) {
+      return event::Tick{Time()};
+    }
+    if (now.nodes.empty() || Below(8) == 0) {
+      if (const auto end = EndOfSomething(checker)) return *end;
+    }
     if (now.nodes.empty()) return WithoutNodes(now, checker);
     if (Below(1000) < wildness_) return Anything(AnyNode(now), checker);
     const NodeSnapshot& node = now.nodes[Below(now.nodes.size())];
@@ -49,6 +55,26 @@ class Fate {
   }
 
  private:
+  // Somebody lets go of a buffer, or nobody has it any more.
+  std::optional<Event> EndOfSomething(const Checker& checker) {
+    const std::vector<uint32_t> abandoned = checker.buffers().Abandoned();
+    if (!abandoned.empty() && Below(3) == 0) {
+      return event::BufferGone{abandoned[Below(abandoned.size())]};
+    }
+    if (checker.buffers().hand_outs.empty() || Below(3) == 0) return std::nullopt;
+    const auto hand_out =
+        std::next(checker.buffers().hand_outs.begin(),
+                  static_cast<std::ptrdiff_t>(Below(checker.buffers().hand_outs.size())));
+    return event::HandOutEnded{hand_out->first.first, hand_out->first.second};
+  }
+
+  event::GetVmoInfo Ask() {
+    return {.call = Call(),
+            .buffer = static_cast<uint32_t>(Below(5)),
+            .is_weak = Below(2) == 0,
+            .need_weak = Below(2) == 0};
+  }
+
   uint64_t Below(uint64_t bound) { return engine_() % bound; }
   CallId Call() { return ++last_call_; }
   NodeId NewNode() { return ++last_node_; }
@@ -64,6 +90,8 @@ class Fate {
   // Before the beginning, and what late comers still send after the end.
   Event WithoutNodes(const Snapshot& now, const Checker& checker) {
     if (last_node_ == 0 && Below(10) > 0) return CreateRoot();
+    if (Below(4) == 0) return Ask();
+    if (Below(6) == 0) return event::Tick{Time()};
     if (Below(3) == 0) return event::AllocationFinished{1 + Below(2), std::nullopt};
     return Anything(AnyNode(now), checker);
   }
@@ -74,8 +102,8 @@ class Fate {
 
   Event TokenStep(const NodeSnapshot& node, size_t nodes) {
     if (Below(20) == 0) return event::SetDispensable{Call(), node.id};
-    if (Below(30) == 0) return event::SetWeak{Call(), node.id};
-    if (Below(60) == 0) return event::SetWeakOk{Call(), node.id, Below(2) == 0};
+    if (Below(12) == 0) return event::SetWeak{Call(), node.id};
+    if (Below(30) == 0) return event::SetWeakOk{Call(), node.id, Below(2) == 0};
     const uint64_t choice = Below(10);
     if (choice < 3 && nodes < kNodesAtMost) {
       return event::Duplicate{Call(), node.id, NewNode(), Below(20) == 0 ? 0 : Mask()};
@@ -118,6 +146,10 @@ class Fate {
 
   Event CollectionStep(const NodeSnapshot& node, const Checker& checker) {
     const uint64_t choice = Below(12);
+    if (Below(12) == 0) {
+      return event::AttachLifetimeTracking{Call(), node.id, ++last_tracking_,
+                                           static_cast<uint32_t>(Below(5))};
+    }
     if (checker.now().nodes.size() < kNodesAtMost && Below(8) == 0) {
       return event::AttachToken{Call(), node.id, NewNode(), Mask()};
     }
@@ -139,7 +171,9 @@ class Fate {
 
   // A message that every node takes at any time before Release.
   Event Courtesy(NodeId node) {
-    switch (Below(10)) {
+    switch (Below(11)) {
+      case 10:
+        return Ask();
       case 7:
         return event::GetNodeRef{Call(), node};
       case 8:
@@ -165,7 +199,16 @@ class Fate {
 
   // A message that may be wrong in any way.
   Event Anything(NodeId node, const Checker& checker) {
-    switch (Below(28)) {
+    switch (Below(32)) {
+      case 28:
+        return event::AttachLifetimeTracking{Call(), node, Below(2) * ++last_tracking_,
+                                             std::nullopt};
+      case 29:
+        return event::HandOutEnded{Below(9), static_cast<uint32_t>(Below(200))};
+      case 30:
+        return event::AttachLifetimeTracking{Call(), node, ++last_tracking_, 1};
+      case 31:
+        return Ask();
       case 25:
         return event::SetDispensable{Call(), node};
       case 26:
@@ -270,6 +313,7 @@ class Fate {
   uint64_t wildness_;  // how many events of a thousand are anything at all
   CallId last_call_ = 0;
   NodeId last_node_ = 0;
+  TrackingId last_tracking_ = 0;
 };
 
 std::shared_ptr<const Settings> SmallLimits() {
@@ -340,11 +384,17 @@ TEST_P(CollectionSimulation, KeepsItsPromisesAfterEveryRandomEvent) {
   EXPECT_GT(tally.late_conflicts, 100u);
   EXPECT_GT(tally.domains_fallen, 100u);
   EXPECT_GT(tally.unchosen, 100u);
-  EXPECT_GT(tally.second_choices, 20u);
+  EXPECT_GT(tally.second_choices, 10u);
   EXPECT_GT(tally.expendable_fallen, 20u);
   EXPECT_GT(tally.alternates, 20u);
   EXPECT_GT(tally.weak_ends, 20u);
   EXPECT_GT(tally.weak_drops, 20u);
+  EXPECT_GT(tally.weak_only_ends, 10u);
+  EXPECT_GT(tally.outlived, 1000u);
+  EXPECT_GT(tally.trackings_ended, 1000u);
+  EXPECT_GT(tally.weak_infos, 20u);
+  EXPECT_GT(tally.too_late, 20u);
+  EXPECT_GT(tally.leaks, 5u);
 }
 
 // A broken promise leaves such a file behind.

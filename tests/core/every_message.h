@@ -67,6 +67,9 @@ inline std::vector<Message> AllMessages() {
       {"SetWeak", Plain<event::SetWeak>(), true, true, true},
       {"SetWeakOk", Plain<event::SetWeakOk>(), true, true, true},
       {"AttachNodeTracking", Plain(event::AttachNodeTracking{.has_end = true}), true, true, true},
+      {"AttachLifetimeTracking",
+       Plain(event::AttachLifetimeTracking{.tracking = 1, .buffers_remaining = 1}), false, true,
+       false},
       {"GetBufferCollectionId", Plain<event::GetBufferCollectionId>(), true, true, true},
   };
 }

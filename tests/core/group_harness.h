@@ -16,6 +16,8 @@ inline CallId MakeChild(Harness& h, NodeId group, NodeId child,
   return h.Say(event::CreateChild{.node = group, .child = child, .rights_mask = mask});
 }
 
+inline CallId Weaken(Harness& h, NodeId node) { return h.Say(event::SetWeak{.node = node}); }
+
 inline CallId Complete(Harness& h, NodeId group) {
   return h.Say(event::AllChildrenPresent{.node = group});
 }

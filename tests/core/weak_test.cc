@@ -14,7 +14,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-CallId Weaken(Harness& h, NodeId node) { return h.Say(event::SetWeak{.node = node}); }
 CallId Vouch(Harness& h, NodeId node, std::optional<bool> for_children = std::nullopt) {
   return h.Say(event::SetWeakOk{.node = node, .for_child_nodes_also = for_children});
 }
@@ -123,11 +122,13 @@ TEST(Weak, CollectionCannotBegin_WEAK_3) {
 
 TEST(Weak, NodesAmongStrongOnesAreAllocatedLikeAll_WEAK_3) {
   Harness h;
+  h.HoldBuffers();
   h.MakeTokens(1);
   Weaken(h, 2);
   h.BindAndConstrain(1, Camping(1));
   h.BindAndConstrain(2, Camping(1));
   h.FinishAllocation();
+  EXPECT_TRUE(h.GrantOf(h.Say(event::Wait{.node = 1})));
   EXPECT_TRUE(h.GrantOf(h.Say(event::Wait{.node = 2})));
   EXPECT_EQ(h.Count<effect::DropBuffers>(), 0u);
   h.ReleaseAndClose(1);
@@ -150,6 +151,7 @@ TEST(Weak, AllocationThatTheLastStrongNodeBroughtAboutStillHappens_WEAK_3) {
 TEST(Weak, GroupIsStrongUnlessItSaysOtherwise_WEAK_5) {
   for (bool weak : {false, true}) {
     Harness h;
+    h.HoldBuffers();
     h.MakeTokens(1);
     MakeAlternatives(h, 1, 3, {4});
     if (weak) Weaken(h, 3);
@@ -158,6 +160,7 @@ TEST(Weak, GroupIsStrongUnlessItSaysOtherwise_WEAK_5) {
     Complete(h, 3);
     for (NodeId id : Ids{1, 2, 4}) h.BindAndConstrain(id, Camping(1));
     h.FinishAllocation();
+    h.Say(event::Wait{.node = 1});
     h.ReleaseAndClose(1);
     EXPECT_EQ(h.Count<effect::DropBuffers>(), weak ? 1u : 0u);
     if (!weak) h.ReleaseAndClose(3);

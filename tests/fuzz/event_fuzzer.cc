@@ -129,11 +129,23 @@ class Watcher {
   void Saw(const core::effect::Finished&) {
     Require(!std::exchange(finished_, true), "there is one end");
   }
+  void Saw(const core::effect::CloseWeakAsap& close) {
+    Require(weakened_.insert(close.buffer).second, "a buffer loses its last strong holder once");
+  }
+  void Saw(const core::effect::CloseLifetimeTracking& close) {
+    Require(close.tracking != 0, "what is closed is an end");
+  }
+  void Saw(const core::effect::ReportLeak& leak) {
+    Require(weakened_.contains(leak.buffer), "a leak is one of what should have been closed");
+    Require(leaks_.insert({leak.hand_out, leak.buffer}).second, "a leak is reported once");
+  }
   void Saw(const core::effect::DropBuffers&) {}
   void Saw(const core::effect::ArmTimer&) {}
   void Saw(const core::effect::Log&) {}
 
   std::set<core::CallId> open_;
+  std::set<uint32_t> weakened_;
+  std::set<std::pair<core::CallId, uint32_t>> leaks_;
   core::AttemptId attempts_ = 0;
   bool finished_ = false;
 };
@@ -143,7 +155,8 @@ std::shared_ptr<const core::Settings> TheMachine() {
   settings->heaps.push_back({.heap = {.type = core::kHeapSystemRam},
                              .cpu_domain = true,
                              .ram_domain = true,
-                             .inaccessible_domain = true});
+                             .inaccessible_domain = true,
+                             .tells_holders_apart = true});
   return settings;
 }
 

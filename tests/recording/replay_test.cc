@@ -30,6 +30,10 @@ class Recorded {
     Say(first_, core::event::AllocationFinished{1, std::nullopt});
     Say(first_, core::event::Wait{3, 1});
     Say(first_, core::event::Close{4, 1, "gone"});
+    for (uint32_t buffer : {0, 1}) {
+      Say(first_, core::event::HandOutEnded{3, buffer});
+      Say(first_, core::event::BufferGone{buffer});
+    }
   }
 
   std::vector<std::string>& lines() { return lines_; }
@@ -72,7 +76,7 @@ TEST(Replay, ComesToTheSame) {
   EXPECT_FALSE(replay.difference());
   EXPECT_EQ(replay.collections(), 2u);
   EXPECT_EQ(replay.finished(), 2u);
-  EXPECT_EQ(replay.events(), 7u);
+  EXPECT_EQ(replay.events(), 11u);
   EXPECT_EQ(replay.skipped(), 0u);
 }
 
@@ -120,7 +124,7 @@ TEST(Replay, KnowsNothingOfThoseWhoLivedWhenLinesWereLost) {
   const Replay replay = Played(recorded.lines());
   EXPECT_EQ(replay.lost(), 4u);
   EXPECT_EQ(replay.events(), 2u);
-  EXPECT_EQ(replay.skipped(), 5u);
+  EXPECT_EQ(replay.skipped(), 9u);
   EXPECT_FALSE(replay.difference());
 }
 
