@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <utility>
 
-using sysmem::client::Failure;
 using sysmem::client::InvalidArgument;
 using sysmem::client::Report;
 using sysmem::client::SystemFailure;

@@ -27,7 +27,7 @@ struct OwnedBuffer {
 }  // namespace sysmem::client
 
 struct sysmem_buffers {
-  sysmem_buffers(const sysmem2::BufferCollectionInfo& info);
+  explicit sysmem_buffers(const sysmem2::BufferCollectionInfo& info);
 
   sysmem::client::Settings settings;
   uint64_t collection_id = 0;

@@ -16,7 +16,6 @@
 
 #include "client/buffers.h"
 
-using sysmem::base::UniqueFd;
 using sysmem::client::Failure;
 using sysmem::client::InvalidArgument;
 using sysmem::client::OwnedBuffer;

@@ -13,11 +13,8 @@
 #include "client/nodes.h"
 
 using sysmem::client::Connection;
-using sysmem::client::Failure;
-using sysmem::client::FailureView;
 using sysmem::client::FromStatus;
 using sysmem::client::InvalidArgument;
-using sysmem::client::MakeBuffers;
 using sysmem::client::NodeState;
 using sysmem::client::Outcome;
 using sysmem::client::Report;
@@ -129,7 +126,6 @@ void TakeBack(Connection& connection, WaitState& state, bool because_of_deadline
 using sysmem::client::CallbackData;
 using sysmem::client::CallbackPlace;
 using sysmem::client::Finish;
-using sysmem::client::RunCallback;
 using sysmem::client::TakeBack;
 using sysmem::client::TakeOutcome;
 using sysmem::client::ToBuffers;

@@ -21,8 +21,8 @@ namespace sysmem::heaps {
 struct BufferIdentity {
   dev_t device = 0;
   ino_t inode = 0;
-  int64_t born_ns = 0;  // wall clock; 0 = unknown
-  auto operator<=>(const BufferIdentity&) const = default;
+  int64_t born_ns = 0;                                      // wall clock; 0 = unknown
+  auto operator<=>(const BufferIdentity&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 // REQUIRES: a memfd or a dma-buf, whose kernel objects answer by themselves (descriptor_kind.h).

@@ -18,48 +18,20 @@ core::Failure NoMemory(std::string message) {
 
 }  // namespace
 
-bool BufferLedger::Reserve(uint64_t count, uint64_t bytes) {
-  uint64_t held = buffers_.load();
-  do {
-    if (count > max_buffers_ || held > max_buffers_ - count) return false;
-  } while (!buffers_.compare_exchange_weak(held, held + count));
-  bytes_ += bytes;
-  return true;
-}
-
-void BufferLedger::Release(uint64_t count, uint64_t bytes) {
-  buffers_ -= count;
-  bytes_ -= bytes;
-}
-
-BufferSet::BufferSet(std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger,
-                     uid_t owner)
-    : heap_(std::move(heap)), ledger_(std::move(ledger)), owner_(owner) {}
-
-BufferSet::~BufferSet() {
-  ledger_->known().LetGo(Identities(), owner_, hand_outs_ > 0);
-  buffers_.clear();
-  ledger_->Release(reserved_buffers_, reserved_bytes_);
-}
-
-core::Result<std::shared_ptr<const BufferSet>> BufferSet::Allocate(
-    std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger, uid_t owner,
+core::Result<std::shared_ptr<BufferSet>> BufferSet::Allocate(
+    std::shared_ptr<heaps::Heap> heap, const std::shared_ptr<BufferLedger>& ledger, uid_t owner,
     const core::effect::Allocate& wanted) {
   const core::Plan& plan = wanted.plan;
   const uint64_t size = plan.settings.buffer.raw_vmo_size;
   const uint64_t count = plan.buffer_count;
-  // Both factors were bounded by the planner (4.8, 4.9).
-  const uint64_t bytes = size * count;
-  if (!ledger->Reserve(count, bytes)) {
-    return NoMemory(absl::StrCat(count, " more buffers would exceed the daemon's limit of ",
-                                 ledger->max_buffers(), " (it holds ", ledger->buffers(),
-                                 "); the limit follows RLIMIT_NOFILE"));
+  auto shares = ledger->Reserve(owner, plan.settings.buffer.heap.type, count, size);
+  if (!shares.ok()) {
+    return NoMemory(absl::StrCat(count, " buffers: ", std::string(shares.status().message())));
   }
-  std::shared_ptr<BufferSet> set(new BufferSet(heap, ledger, owner));
-  set->reserved_buffers_ = count;
-  set->reserved_bytes_ = bytes;
+  std::shared_ptr<BufferSet> set(new BufferSet(heap));
   const std::string up_to_nul = wanted.name.substr(0, wanted.name.find('\0'));
-  for (uint32_t index = 0; index < plan.buffer_count; ++index) {
+  const auto settings = std::make_shared<const core::SingleBufferSettings>(plan.settings);
+  for (uint32_t index = 0; index < count; ++index) {
     heaps::AllocateRequest request;
     request.size_bytes = size;
     request.name = up_to_nul.empty() ? std::string() : absl::StrCat(up_to_nul, ":", index);
@@ -70,56 +42,107 @@ core::Result<std::shared_ptr<const BufferSet>> BufferSet::Allocate(
       return NoMemory(absl::StrCat("buffer ", index, " of ", count, " (", size,
                                    " bytes each): ", std::string(buffer.status().message())));
     }
-    set->buffers_.push_back(std::move(*buffer));
-    set->names_.push_back(std::move(request.name));
+    HeldBuffer::Facts facts{.collection_id = wanted.buffer_collection_id,
+                            .index = index,
+                            .name = std::move(request.name),
+                            .owner = owner,
+                            .settings = settings};
+    set->buffers_.push_back(std::make_shared<HeldBuffer>(*std::move(buffer), std::move(facts),
+                                                         ledger, std::move((*shares)[index])));
   }
-  ledger->known().Add(set->Identities(),
-                      std::make_shared<const core::SingleBufferSettings>(plan.settings));
-  return std::shared_ptr<const BufferSet>(std::move(set));
+  for (const auto& buffer : set->buffers_) ledger->Know(buffer->identity(), buffer);
+  return set;
 }
 
-std::vector<heaps::BufferIdentity> BufferSet::Identities() const {
-  std::vector<heaps::BufferIdentity> identities;
-  identities.reserve(buffers_.size());
-  for (const auto& buffer : buffers_) identities.push_back(buffer->identity());
-  return identities;
+void BufferSet::Listen(const Listener& listener) {
+  for (uint32_t index = 0; index < buffers_.size(); ++index) {
+    buffers_[index]->Listen(
+        {.ended = [ended = listener.ended, index](core::CallId call) { ended(call, index); },
+         .gone = [gone = listener.gone, index] { gone(index); },
+         .run_aside = listener.run_aside});
+  }
 }
 
-absl::StatusOr<std::vector<base::UniqueFd>> BufferSet::HandOutAll(bool writable) const {
-  std::vector<base::UniqueFd> made;
-  made.reserve(buffers_.size());
-  for (const auto& buffer : buffers_) {
-    auto hand_out =
-        buffer->HandOut(writable ? heaps::Access::kReadWrite : heaps::Access::kReadOnly);
-    if (!hand_out.ok()) return hand_out.status();
-    made.push_back(std::move(hand_out->fd));
-  }
-  hand_outs_.fetch_add(1, std::memory_order_relaxed);
-  last_was_writable_.store(writable, std::memory_order_relaxed);
-  return made;
+void BufferSet::Watch(LastClose& last_close) {
+  for (const auto& buffer : buffers_) buffer->Watch(last_close);
 }
 
 void BufferSet::OpenAhead() const {
-  const bool writable = last_was_writable_.load(std::memory_order_relaxed);
-  for (const auto& buffer : buffers_) {
-    buffer->OpenAhead(writable ? heaps::Access::kReadWrite : heaps::Access::kReadOnly);
-  }
+  const heaps::Access access = last_access_.load(std::memory_order_relaxed);
+  for (const auto& buffer : buffers_) buffer->OpenAhead(access);
+}
+
+void BufferSet::LetGo() {
+  for (const auto& buffer : buffers_) buffer->LetGo();
 }
 
 std::vector<BufferInfo> BufferSet::Describe() const {
   std::vector<BufferInfo> infos;
   infos.reserve(buffers_.size());
-  for (const auto& buffer : buffers_) {
-    BufferInfo info;
-    info.index = infos.size();
-    info.name = names_[info.index];
-    info.device = buffer->identity().device;
-    info.inode = buffer->identity().inode;
-    info.size_bytes = buffer->size_bytes();
-    info.hand_outs = hand_outs_.load(std::memory_order_relaxed);
-    infos.push_back(std::move(info));
-  }
+  for (const auto& buffer : buffers_) infos.push_back(buffer->Describe());
   return infos;
+}
+
+PromisedBuffers::PromisedBuffers(std::shared_ptr<BufferSet> set, uint32_t first,
+                                 std::vector<core::BufferShare> shares, core::CallId call,
+                                 const Recipient& recipient)
+    : set_(std::move(set)),
+      first_(first),
+      shares_(std::move(shares)),
+      call_(call),
+      hand_out_{.rights = recipient.rights,
+                .read_only = recipient.access == heaps::Access::kReadOnly,
+                .read_only_enforced = recipient.read_only_enforced,
+                .heap = set_->heap_properties()} {
+  bool any = false;
+  for (uint32_t i = 0; i < shares_.size(); ++i) {
+    if (!shares_[i].vmo) continue;
+    set_->at(first_ + i).Promise(call_, recipient);
+    any = true;
+  }
+  if (any) set_->NoteWanted(recipient.access);
+}
+
+PromisedBuffers& PromisedBuffers::operator=(PromisedBuffers&& other) noexcept {
+  if (this == &other) return *this;
+  AbandonRest();
+  set_ = std::move(other.set_);
+  first_ = other.first_;
+  shares_ = std::move(other.shares_);
+  call_ = other.call_;
+  hand_out_ = std::move(other.hand_out_);
+  return *this;
+}
+
+void PromisedBuffers::AbandonRest() {
+  if (!set_) return;
+  for (uint32_t i = 0; i < shares_.size(); ++i) {
+    if (shares_[i].vmo) set_->at(first_ + i).Abandon(call_);
+  }
+}
+
+absl::StatusOr<std::vector<PromisedBuffers::Opened>> PromisedBuffers::Open() {
+  std::vector<Opened> all(shares_.size());
+  for (uint32_t i = 0; i < shares_.size(); ++i) {
+    HeldBuffer& buffer = set_->at(first_ + i);
+    if (shares_[i].vmo) {
+      absl::StatusOr<base::UniqueFd> vmo = buffer.HandOut(call_);
+      if (!vmo.ok()) return vmo.status();
+      all[i].vmo = *std::move(vmo);
+    }
+    if (shares_[i].close_weak_asap) {
+      absl::StatusOr<base::UniqueFd> end = buffer.CloseWeakAsapEnd();
+      if (!end.ok()) return end.status();
+      all[i].close_weak_asap = *std::move(end);
+    }
+  }
+  return all;
+}
+
+uint64_t PromisedBuffers::count() const {
+  uint64_t count = 0;
+  for (const core::BufferShare& share : shares_) count += share.vmo + share.close_weak_asap;
+  return count;
 }
 
 }  // namespace sysmem::server

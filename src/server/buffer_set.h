@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The buffers of one collection, as the daemon holds them.
+// The buffers of one collection, as the daemon holds them (held_buffer.h).
 //
-// Made as a whole or not at all. Whoever sends a hand-out keeps the set alive until it is sent;
-// when the last owner lets go, the daemon's own handles are closed and the memory lives on only as
-// long as clients hold theirs (GONE-3).
-//
-// Immutable but for the count of hand-outs. Thread-safe.
+// Made as a whole or not at all, and each gone by itself (END-7). Thread-safe.
 #pragma once
 
 #include <sys/types.h>
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -21,66 +18,82 @@
 #include "core/effect.h"
 #include "core/failure.h"
 #include "heaps/heap.h"
+#include "server/buffer_ledger.h"
+#include "server/held_buffer.h"
 #include "server/inspection.h"
-#include "server/known_buffers.h"
 
 namespace sysmem::server {
-
-// Counts what the daemon holds, and refuses what would exhaust its descriptors; knows what clients
-// hold.
-class BufferLedger {
- public:
-  BufferLedger(uint64_t max_buffers, size_t max_former)
-      : max_buffers_(max_buffers), known_(max_former) {}
-  // False if `count` more would exceed the limit.
-  bool Reserve(uint64_t count, uint64_t bytes);
-  void Release(uint64_t count, uint64_t bytes);
-  uint64_t buffers() const { return buffers_.load(std::memory_order_relaxed); }
-  uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
-  uint64_t max_buffers() const { return max_buffers_; }
-  KnownBuffers& known() { return known_; }
-
- private:
-  const uint64_t max_buffers_;
-  KnownBuffers known_;
-  std::atomic<uint64_t> buffers_ = 0;
-  std::atomic<uint64_t> bytes_ = 0;
-};
 
 class BufferSet {
  public:
   // Asks `heap` for as many buffers as are `wanted` (5.1). The name of buffer i is "<name>:<i>", or
   // the heap's own choice when the name is empty (BUF-2). A name ends at its first NUL. `owner` is
   // the user who began the collection. Fails with NO_MEMORY and the figures.
-  static core::Result<std::shared_ptr<const BufferSet>> Allocate(
-      std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger, uid_t owner,
+  static core::Result<std::shared_ptr<BufferSet>> Allocate(
+      std::shared_ptr<heaps::Heap> heap, const std::shared_ptr<BufferLedger>& ledger, uid_t owner,
       const core::effect::Allocate& wanted);
-  ~BufferSet();
 
-  // One own open file description per buffer, read-only unless `writable` (RES-1), counted.
-  absl::StatusOr<std::vector<base::UniqueFd>> HandOutAll(bool writable) const;
+  // As those of HeldBuffer, for each of them.
+  struct Listener {
+    std::function<void(core::CallId hand_out, uint32_t buffer)> ended;
+    std::function<void(uint32_t buffer)> gone;
+    std::function<void(std::function<void()> job)> run_aside;
+  };
+  void Listen(const Listener& listener);
+  void Watch(LastClose& last_close);
 
   // Somebody will want hand-outs soon: opens them now, of the kind that was wanted last.
   void OpenAhead() const;
+  void NoteWanted(heaps::Access access) { last_access_.store(access, std::memory_order_relaxed); }
+
+  void LetGo();
 
   const core::HeapProperties& heap_properties() const { return heap_->properties(); }
-  std::vector<BufferInfo> Describe() const;
+  HeldBuffer& at(uint32_t index) { return *buffers_[index]; }
   size_t size() const { return buffers_.size(); }
+  std::vector<BufferInfo> Describe() const;
 
  private:
-  BufferSet(std::shared_ptr<heaps::Heap> heap, std::shared_ptr<BufferLedger> ledger, uid_t owner);
-
-  std::vector<heaps::BufferIdentity> Identities() const;
+  explicit BufferSet(std::shared_ptr<heaps::Heap> heap) : heap_(std::move(heap)) {}
 
   const std::shared_ptr<heaps::Heap> heap_;
-  const std::shared_ptr<BufferLedger> ledger_;
-  const uid_t owner_;
-  std::vector<std::unique_ptr<heaps::Buffer>> buffers_;
-  std::vector<std::string> names_;  // of buffers_
-  uint64_t reserved_buffers_ = 0;
-  uint64_t reserved_bytes_ = 0;
-  mutable std::atomic<uint64_t> hand_outs_ = 0;
-  mutable std::atomic<bool> last_was_writable_ = true;
+  std::vector<std::shared_ptr<HeldBuffer>> buffers_;
+  std::atomic<heaps::Access> last_access_ = heaps::Access::kReadWrite;
+};
+
+// What one answer promises of the buffers of a set: some of them, and some of their signals.
+// Opened when the answer can be sent; what is not opened by the end is abandoned. Belongs to one
+// thread at a time.
+class PromisedBuffers {
+ public:
+  // `shares` tells what is promised of each buffer, beginning with buffer `first`.
+  PromisedBuffers(std::shared_ptr<BufferSet> set, uint32_t first,
+                  std::vector<core::BufferShare> shares, core::CallId call,
+                  const Recipient& recipient);
+  PromisedBuffers(PromisedBuffers&& other) noexcept = default;
+  PromisedBuffers& operator=(PromisedBuffers&& other) noexcept;
+  ~PromisedBuffers() { AbandonRest(); }
+
+  struct Opened {
+    base::UniqueFd vmo;              // as promised, or empty
+    base::UniqueFd close_weak_asap;  // likewise
+  };
+  // One entry per share. Errors: what the kernel or the ledger refused.
+  absl::StatusOr<std::vector<Opened>> Open();
+
+  // Descriptors that Open makes.
+  uint64_t count() const;
+  // How they are opened.
+  const HandOutInfo& hand_out() const { return hand_out_; }
+
+ private:
+  void AbandonRest();
+
+  std::shared_ptr<BufferSet> set_;  // null after a move
+  uint32_t first_ = 0;
+  std::vector<core::BufferShare> shares_;
+  core::CallId call_ = 0;
+  HandOutInfo hand_out_;
 };
 
 }  // namespace sysmem::server

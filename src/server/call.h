@@ -30,7 +30,13 @@ struct EndsToPush {
 // Buffers for one participant (core::Grant); hand-outs are opened when they can be sent.
 struct BuffersToPush {
   core::Grant grant;
-  std::shared_ptr<const BufferSet> buffers;  // null when the grant is without buffers
+  PromisedBuffers buffers;
+};
+
+// The answer to GetVmoInfo, with what it promises of that one buffer.
+struct VmoInfoToPush {
+  VmoInfoResult info;  // without its descriptors
+  PromisedBuffers buffers;
 };
 
 // A copy of a node's reference.
@@ -38,7 +44,8 @@ struct ReferenceToPush {
   base::UniqueFd copy;
 };
 
-using PendingResult = std::variant<OperationResult, EndsToPush, BuffersToPush, ReferenceToPush>;
+using PendingResult =
+    std::variant<OperationResult, EndsToPush, BuffersToPush, VmoInfoToPush, ReferenceToPush>;
 
 class Call : public std::enable_shared_from_this<Call> {
  public:

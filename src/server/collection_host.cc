@@ -19,6 +19,20 @@ constexpr size_t kReportBytesInAll = 4 << 20;
 constexpr size_t kReportBytesAtLeast = 1 << 10;
 
 template <typename T>
+concept ForNode = requires(T event) {
+  event.node;
+};
+
+core::NodeId NodeOf(const core::Event& event) {
+  return std::visit(
+      [](const auto& what) -> core::NodeId {
+        if constexpr (ForNode<decltype(what)>) return what.node;
+        return 0;
+      },
+      event);
+}
+
+template <typename T>
 concept Answered = requires(T event) {
   event.call;
 };
@@ -72,6 +86,20 @@ void CollectionHost::PostTracking(core::NodeId node, Tracking tracking, CallSlot
   mailbox_.Post(TrackingItem{node, std::move(tracking), std::move(slot)});
 }
 
+void CollectionHost::PostLifetimeTracking(core::NodeId node, Tracking tracking,
+                                          std::optional<uint32_t> buffers_remaining,
+                                          CallSlot slot) {
+  auto self = shared_from_this();
+  mailbox_.Post(LifetimeItem{node, std::move(tracking), buffers_remaining, std::move(slot)});
+}
+
+void CollectionHost::PostVmoInfo(core::event::GetVmoInfo event, core::Result<VmoInfoResult> info,
+                                 Recipient recipient, CallSlot slot) {
+  auto self = shared_from_this();
+  mailbox_.Post(
+      VmoInfoItem{std::move(event), std::move(info), std::move(recipient), std::move(slot)});
+}
+
 void CollectionHost::PostClose(core::NodeId node, std::string why, CallSlot slot) {
   auto self = shared_from_this();
   mailbox_.Post(
@@ -122,13 +150,15 @@ Mailbox<CollectionHost::Item>::After CollectionHost::Handle(Item item) {
   const auto* const attach =
       event != nullptr ? std::get_if<core::event::AttachToken>(&event->event) : nullptr;
   const core::NodeId newcomer = attach != nullptr ? attach->child : 0;
-  std::visit([this](auto&& what) { Handle(std::move(what)); }, std::move(item));
+  std::visit([this](auto& what) { Handle(std::move(what)); }, item);
   // Whoever takes the new token will want the buffers there are.
-  std::shared_ptr<const BufferSet> wanted_soon =
+  std::shared_ptr<BufferSet> wanted_soon =
       newcomer != 0 && core_.IsConnected(newcomer) ? buffers_ : nullptr;
-  if (touched_.empty() && !wanted_soon) return nullptr;
-  return [touched = std::exchange(touched_, {}), wanted_soon = std::move(wanted_soon)] {
+  if (touched_.empty() && !wanted_soon && !unwatched_) return nullptr;
+  return [this, self = shared_from_this(), touched = std::exchange(touched_, {}),
+          unwatched = std::exchange(unwatched_, nullptr), wanted_soon = std::move(wanted_soon)] {
     for (const auto& outbox : touched) outbox->Flush();
+    if (unwatched) unwatched->Watch(*engine_.last_close);
     if (wanted_soon) wanted_soon->OpenAhead();
   };
 }
@@ -143,7 +173,7 @@ void CollectionHost::Handle(EventItem item) {
   if (item.slot) {
     const core::CallId call = ++last_call_;
     SetCall(item.event, call);
-    pending_.emplace(call, Pending{std::move(item.slot), std::move(item.ends)});
+    pending_.emplace(call, Pending{std::move(item.slot), std::move(item.ends), NodeOf(item.event)});
   }
   Run(item.event);
   // What did not come to be is closed for its holder, after the answer that says why.
@@ -169,8 +199,9 @@ void CollectionHost::Handle(MoveItem item) {
 }
 
 void CollectionHost::Handle(AlternateItem item) {
-  core::event::IsAlternateFor event{.node = item.node, .other = references_.Find(item.cookie)};
-  Handle(EventItem{std::move(event), std::move(item.slot), {}, {}, 0});
+  const core::event::IsAlternateFor event{.node = item.node,
+                                          .other = references_.Find(item.cookie)};
+  Handle(EventItem{event, std::move(item.slot), {}, {}, 0});
 }
 
 // The core takes it or fails the node, which ends with everything that is kept for it.
@@ -178,20 +209,6 @@ void CollectionHost::Handle(TrackingItem item) {
   if (core_.IsConnected(item.node)) trackings_.emplace(item.node, std::move(item.tracking));
   core::event::AttachNodeTracking event{.node = item.node, .has_end = true};
   Handle(EventItem{event, std::move(item.slot), {}, {}, 0});
-}
-
-void CollectionHost::Handle(AllocatedItem item) {
-  core::event::AllocationFinished finished{item.attempt, std::nullopt};
-  if (auto* set = std::get_if<std::shared_ptr<const BufferSet>>(&item.outcome)) {
-    buffers_ = std::move(*set);
-  } else {
-    finished.failure = std::get<core::Failure>(std::move(item.outcome));
-  }
-  if (finished_) {
-    buffers_.reset();  // nobody is left to use them
-    return;
-  }
-  Run(finished);
 }
 
 void CollectionHost::Handle(CancelItem item) {
@@ -211,7 +228,7 @@ void CollectionHost::Run(const core::Event& event) {
     core::Effects effects = core_.Handle(next);
     if (engine_.options.recorder) Record(next, effects);
     for (core::Effect& effect : effects) {
-      std::visit([this](auto&& what) { Apply(std::move(what)); }, std::move(effect));
+      std::visit([this](auto& what) { Apply(std::move(what)); }, effect);
     }
   };
   handle(event);
@@ -236,9 +253,13 @@ void CollectionHost::Apply(core::effect::Answer answer) {
   if (auto* failure = std::get_if<core::Failure>(&answer.result)) {
     NameHolders(*failure, pending.slot.call->outbox()->peer());
     if (failure->report) failure->report_text = TextFor(failure->report);
+    if (tracked_now_ != 0) lifetime_trackings_.erase(tracked_now_);
     pending.slot.Resolve(OperationResult(std::move(*failure)));
   } else if (auto* grant = std::get_if<core::Grant>(&answer.result)) {
-    pending.slot.Resolve(BuffersToPush{std::move(*grant), buffers_});
+    pending.slot.Resolve(BuffersFor(std::move(*grant), pending.node, answer.call,
+                                    pending.slot.call->outbox()->peer()));
+  } else if (auto* info = std::get_if<core::VmoInfo>(&answer.result)) {
+    pending.slot.Resolve(Complete(*info, answer.call));
   } else if (auto* id = std::get_if<uint64_t>(&answer.result)) {
     pending.slot.Resolve(OperationResult(*id));
   } else if (auto* alternate = std::get_if<bool>(&answer.result)) {
@@ -290,47 +311,6 @@ std::shared_ptr<const core::ReportText> CollectionHost::TextFor(
   return told_text_;
 }
 
-void CollectionHost::Apply(core::effect::Allocate allocate) {
-  auto heap = engine_.FindHeap(allocate.plan.settings.buffer.heap);
-  if (!heap) {
-    core::Failure failure;
-    failure.error = core::Error::kNoMemory;
-    failure.rule = "HEAP-4";
-    failure.message = absl::StrCat("heap ", allocate.plan.settings.buffer.heap.type, " is gone");
-    follow_ups_.push_back(core::event::AllocationFinished{allocate.attempt, std::move(failure)});
-    return;
-  }
-  const uint64_t bytes =
-      allocate.plan.settings.buffer.raw_vmo_size * uint64_t{allocate.plan.buffer_count};
-  if (bytes <= engine_.options.limits.inline_allocation_bytes) {
-    auto made = BufferSet::Allocate(heap, engine_.ledger, creator_.uid, allocate);
-    core::event::AllocationFinished finished{allocate.attempt, std::nullopt};
-    if (made.ok()) {
-      buffers_ = std::move(made).value();
-    } else {
-      finished.failure = std::move(made).failure();
-    }
-    follow_ups_.push_back(std::move(finished));
-    return;
-  }
-  engine_.worker.Run([self = shared_from_this(), heap, allocate = std::move(allocate)] {
-    auto made = BufferSet::Allocate(heap, self->engine_.ledger, self->creator_.uid, allocate);
-    AllocatedItem item{allocate.attempt, {}};
-    if (made.ok()) {
-      item.outcome = std::move(made).value();
-    } else {
-      item.outcome = std::move(made).failure();
-    }
-    self->mailbox_.Post(std::move(item));
-  });
-}
-
-// Freeing pages takes time, so the last reference to large buffers is let go of elsewhere.
-void CollectionHost::Apply(core::effect::DropBuffers) {
-  if (!buffers_) return;
-  engine_.worker.Run([dead = std::exchange(buffers_, nullptr)]() mutable { dead.reset(); });
-}
-
 void CollectionHost::Apply(core::effect::ArmTimer timer) {
   engine_.loop.CancelTimer(timer_);
   timer_ = engine_.loop.RunAt(timer.deadline_ns, [weak = weak_from_this()] {
@@ -345,6 +325,8 @@ void CollectionHost::Apply(core::effect::Finished) {
   engine_.loop.CancelTimer(std::exchange(timer_, 0));
   if (core_.HasFailedEarly())
     engine_.failed_collections.Keep(Describe(Explain::kYes), EventLoop::NowNs());
+  lifetime_trackings_.clear();
+  buffers_.reset();
   engine_.ForgetCollection(id_);
 }
 
@@ -388,7 +370,7 @@ CollectionDetail CollectionHost::Describe(Explain explain) const {
     detail.explanation =
         std::make_shared<core::ReportText>(core::TextOf(core_.Explain(), base::Escape));
   }
-  if (buffers_) detail.buffers = buffers_->Describe();
+  if (buffers_) detail.buffers = DescribeBuffers(detail.snapshot.buffers);
   detail.holders = last_holders_;
   for (const auto& [node, holder] : holders_) detail.holders.push_back(InfoOf(node, holder));
   std::sort(detail.holders.begin(), detail.holders.end(),

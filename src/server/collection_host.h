@@ -8,6 +8,9 @@
 // sessions they belong to, and small allocations are carried out; outside of it the outboxes are
 // flushed. Large allocations go to a worker and come back as an item.
 //
+// By file: collection_host.cc has the turn, nodes and answers; collection_host_buffers.cc the
+// buffers.
+//
 // Thread-safe.
 #pragma once
 
@@ -72,6 +75,16 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   // AttachNodeTracking: `tracking` is kept until the node is no more, unless the core refuses.
   void PostTracking(core::NodeId node, Tracking tracking, CallSlot slot);
 
+  // AttachLifetimeTracking: `tracking` is kept until so few buffers are left, unless the core
+  // refuses.
+  void PostLifetimeTracking(core::NodeId node, Tracking tracking,
+                            std::optional<uint32_t> buffers_remaining, CallSlot slot);
+
+  // GetVmoInfo about a buffer of this collection. What else is answered is known already: the rest
+  // of `info`, or the failure that takes its place if the core finds none (G10).
+  void PostVmoInfo(core::event::GetVmoInfo event, core::Result<VmoInfoResult> info,
+                   Recipient recipient, CallSlot slot);
+
   // The client end of `node` is gone: nobody is told of its closure any more.
   void PostClose(core::NodeId node, std::string why, CallSlot slot);
 
@@ -113,9 +126,21 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
     Tracking tracking;
     CallSlot slot;
   };
+  struct LifetimeItem {
+    core::NodeId node = 0;
+    Tracking tracking;
+    std::optional<uint32_t> buffers_remaining;
+    CallSlot slot;
+  };
+  struct VmoInfoItem {
+    core::event::GetVmoInfo event;
+    core::Result<VmoInfoResult> info;
+    Recipient recipient;
+    CallSlot slot;
+  };
   struct AllocatedItem {
     core::AttemptId attempt = 0;
-    std::variant<std::shared_ptr<const BufferSet>, core::Failure> outcome;
+    std::variant<std::shared_ptr<BufferSet>, core::Failure> outcome;
   };
   struct CancelItem {
     core::NodeId node = 0;
@@ -129,11 +154,12 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
     Explain explain = Explain::kNo;
     std::function<void(CollectionDetail)> done;
   };
-  using Item = std::variant<EventItem, MoveItem, AlternateItem, TrackingItem, AllocatedItem,
-                            CancelItem, AskKindItem, InspectItem>;
+  using Item = std::variant<EventItem, MoveItem, AlternateItem, TrackingItem, LifetimeItem,
+                            VmoInfoItem, AllocatedItem, CancelItem, AskKindItem, InspectItem>;
   struct Pending {
     CallSlot slot;
     std::vector<base::UniqueFd> ends;
+    core::NodeId node = 0;  // that the event was for
   };
 
   // All of these run inside the turn.
@@ -144,6 +170,8 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void Handle(MoveItem item);
   void Handle(AlternateItem item);
   void Handle(TrackingItem item);
+  void Handle(LifetimeItem item);
+  void Handle(VmoInfoItem item);
   void Handle(AllocatedItem item);
   void Handle(CancelItem item);
   void Handle(AskKindItem item);
@@ -155,9 +183,17 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void Apply(core::effect::NodeClosed closed);
   void Apply(core::effect::Allocate allocate);
   void Apply(core::effect::DropBuffers);
+  void Apply(core::effect::CloseWeakAsap close);
+  void Apply(core::effect::CloseLifetimeTracking close);
+  void Apply(core::effect::ReportLeak leak);
   void Apply(core::effect::ArmTimer timer);
   void Apply(core::effect::Log log);
   void Apply(core::effect::Finished);
+  void Adopt(std::shared_ptr<BufferSet> made);
+  PendingResult BuffersFor(core::Grant grant, core::NodeId node, core::CallId call,
+                           const PeerInfo& receiver);
+  // The answer to vmo_info_now_.
+  PendingResult Complete(const core::VmoInfo& found, core::CallId call);
   PendingResult CopyOf(core::Reference reference, const PeerInfo& receiver);
   void NameHolders(core::Failure& failure, const PeerInfo& receiver) const;
   std::shared_ptr<const core::ReportText> TextFor(
@@ -165,6 +201,7 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void TellClosed(core::NodeId node, const std::string& why);
   void Touch(const std::shared_ptr<Outbox>& outbox);
   HolderInfo InfoOf(core::NodeId node, const Holder& holder) const;
+  std::vector<BufferInfo> DescribeBuffers(const std::vector<core::BufferSnapshot>& lives) const;
   CollectionDetail Describe(Explain explain) const;
 
   Engine::Internals& engine_;
@@ -180,7 +217,14 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   std::unordered_multimap<core::NodeId, Tracking> trackings_;
   std::unordered_map<core::CallId, Pending> pending_;
   core::CallId last_call_ = 0;
-  std::shared_ptr<const BufferSet> buffers_;
+  std::unordered_map<core::TrackingId, Tracking> lifetime_trackings_;
+  core::TrackingId last_tracking_ = 0;
+  std::optional<core::AttemptId> awaited_;  // the attempt whose buffers are wanted
+  std::shared_ptr<BufferSet> buffers_;
+  std::shared_ptr<BufferSet> unwatched_;  // of buffers_, until the turn in which they came is over
+  // While the item of that kind is handled, whose answer comes at once.
+  core::TrackingId tracked_now_ = 0;
+  VmoInfoItem* vmo_info_now_ = nullptr;
   std::deque<core::Event> follow_ups_;  // of effects carried out on the spot
   EventLoop::TimerId timer_ = 0;
   bool finished_ = false;

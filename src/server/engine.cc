@@ -45,7 +45,9 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
       negotiations({.name = "sysmemd-plan", .jobs_per_owner = 1, .nice = 5}),
       unread(std::make_shared<UnreadBudget>(options.limits.unread_descriptors,
                                             options.limits.unread_descriptors_in_all)),
-      ledger(std::make_shared<BufferLedger>(options.limits.buffers, options.limits.former_buffers)),
+      last_close(LastClose::Create(loop).value()),  // requirements.h saw that this works
+      ledger(
+          std::make_shared<BufferLedger>(options.limits.buffers, options.limits.buffers_per_uid)),
       held(std::make_shared<HeldDescriptors>(options.limits.held_descriptors)),
       exports(std::make_shared<ExportTable>(
           loop, options.limits.exported_nodes,
@@ -151,6 +153,10 @@ std::vector<SessionInfo> Engine::Internals::EndedSessions() const {
 
 bool Engine::Internals::MaySeeAll(const PeerInfo& peer) const {
   return peer.uid == 0 || peer.uid == daemon_uid || peer.gid == options.admin_gid;
+}
+
+bool Engine::Internals::HoldsTo(const PeerInfo& peer, const BufferSet& buffers) const {
+  return buffers.heap_properties().reduces_rights && peer.uid != daemon_uid && peer.uid != 0;
 }
 
 Engine::Engine(EngineOptions options, EventLoop& loop)

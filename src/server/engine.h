@@ -49,19 +49,16 @@ struct EngineLimits {
   // the thread that brought the last constraints: about a millisecond. Others go to a thread of
   // their own, since gRPC has but two.
   uint64_t inline_attempt_formats = 2048;
-  // Buffers that the daemon holds no more and still knows when they are shown (must_match_vmo): a
-  // table, not a resource of the kernel. As many as a busy machine has in a few hundred
-  // collections.
-  uint32_t former_buffers = 4096;
 
   // These follow RLIMIT_NOFILE; see LimitsFor.
-  uint64_t descriptors = 1024;               // the process's limit itself
-  uint32_t sessions = 64;                    // three descriptors each
-  uint32_t sessions_per_uid = 32;            // half, so that one user never locks all others out
-  uint32_t exported_nodes = 128;             // one descriptor each
-  uint32_t buffers = 512;                    // one descriptor each, over all collections
-  uint32_t spare = 64;                       // open for what nobody has asked for yet
-  uint32_t held_descriptors = 64;            // kept for clients: tracking ends, node references
+  uint64_t descriptors = 1024;     // the process's limit itself
+  uint32_t sessions = 64;          // three descriptors each
+  uint32_t sessions_per_uid = 32;  // half, so that one user never locks all others out
+  uint32_t exported_nodes = 128;   // one descriptor each
+  uint32_t buffers = 512;          // one descriptor each, and one for each close_weak_asap
+  uint32_t buffers_per_uid = 256;  // half, so that one user never locks all others out
+  uint32_t spare = 64;             // open for what nobody has asked for yet
+  uint32_t held_descriptors = 64;  // kept for clients: tracking ends, node references
   uint64_t unread_descriptors_in_all = 256;  // in flight, over all sessions
   // Of those, in one session: a part, so that a client that does not read leaves room for others,
   // and no more than two of the largest messages the kernel takes.

@@ -35,6 +35,10 @@ class ForeignFd {
     if (fd_) closer_->Close(std::move(fd_));
   }
 
+  // Closes it on the spot, so that whatever it holds has ended when this returns. REQUIRES: a
+  // buffer that the daemon has open itself: its close neither waits for anybody nor frees anything.
+  void CloseHere() { fd_.reset(); }
+
   const base::UniqueFd& fd() const { return fd_; }
   base::DescriptorKind kind() const { return kind_; }
 

@@ -89,6 +89,24 @@ struct HolderInfo {
   PeerInfo peer;               // that session's peer (or the exporter's, when exported)
 };
 
+// How descriptors were opened.
+struct HandOutInfo {
+  uint32_t rights = 0;              // RES-1
+  bool read_only = false;           // made without write access
+  bool read_only_enforced = false;  // false = same uid as the daemon, or a heap that cannot
+  core::HeapProperties heap;        // abilities of the heap the buffers come from
+};
+
+// One hand-out of a buffer that lives.
+struct HolderOfBuffer {
+  core::NodeId node = 0;  // 0: GetVmoInfo
+  PeerInfo peer;          // the process it was sent to
+  bool weak = false;
+  bool read_only = false;
+  bool read_only_enforced = false;
+  int64_t age_ns = 0;
+};
+
 struct BufferInfo {
   uint64_t index = 0;
   std::string name;  // empty if the collection had none when the buffer was made
@@ -96,6 +114,10 @@ struct BufferInfo {
   uint64_t inode = 0;
   uint64_t size_bytes = 0;  // of the memory object
   uint64_t hand_outs = 0;   // given out so far
+  bool gone = false;
+  core::BufferState state = core::BufferState::kStrong;
+  std::vector<HolderOfBuffer> holders;
+  bool untracked_holder = false;  // somebody has it who is not among them
 };
 
 struct CollectionSummary {

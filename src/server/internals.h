@@ -23,6 +23,7 @@
 #include "server/export_table.h"
 #include "server/failed_collections.h"
 #include "server/held_descriptors.h"
+#include "server/last_close.h"
 #include "server/unread_budget.h"
 #include "server/worker.h"
 
@@ -56,6 +57,10 @@ class Engine::Internals {
   std::vector<SessionInfo> EndedSessions() const;
   bool MaySeeAll(const PeerInfo& peer) const;
 
+  // Whether this peer cannot get around what was opened read-only for it: the heap can reduce
+  // rights, and the peer is neither root nor of the daemon's own uid.
+  bool HoldsTo(const PeerInfo& peer, const BufferSet& buffers) const;
+
   ServerInfo MakeServerInfo() const;
   std::vector<NamedLimit> MakeLimits() const;
   std::vector<NamedCounter> MakeCounters() const;
@@ -70,6 +75,7 @@ class Engine::Internals {
   Worker negotiations;  // dear ones; the owner is the user who began the collection
   Closer closer;
   const std::shared_ptr<UnreadBudget> unread;
+  const std::unique_ptr<LastClose> last_close;
   const std::shared_ptr<BufferLedger> ledger;
   const std::shared_ptr<HeldDescriptors> held;
   const std::shared_ptr<ExportTable> exports;

@@ -39,6 +39,7 @@ EngineLimits LimitsFor(uint64_t descriptors) {
   EngineLimits limits;
   limits.descriptors = descriptors;
   limits.buffers = Part(descriptors, 2);
+  limits.buffers_per_uid = std::max(1u, limits.buffers / 2);
   limits.unread_descriptors_in_all = Part(descriptors, 4);
   limits.unread_descriptors = std::min(512u, Part(descriptors, 16));
   limits.exported_nodes = Part(descriptors, 8);
@@ -86,11 +87,15 @@ std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
        "larger negotiations keep no other client waiting",
        {}},
       {"descriptors", limits.descriptors, "descriptors", "RLIMIT_NOFILE of the daemon", {}},
-      {"buffers", limits.buffers, "buffers", "half of the descriptors, one each",
-       ledger->buffers()},
-      {"former_buffers", limits.former_buffers, "buffers",
-       "still known when a client shows them; bounds the daemon's memory",
-       ledger->known().former()},
+      {"buffers", limits.buffers, "descriptors",
+       "half of the descriptors: one for each buffer that anybody has, one for each "
+       "close_weak_asap",
+       ledger->descriptors()},
+      {"buffers_per_uid",
+       limits.buffers_per_uid,
+       "descriptors",
+       "half of those, so that one user never locks the others out",
+       {}},
       {"exported_nodes", limits.exported_nodes, "nodes", "an eighth of the descriptors, one each",
        exports->size()},
       {"spare_descriptors", limits.spare, "descriptors",
@@ -163,8 +168,9 @@ std::vector<HeapInfo> Engine::Internals::MakeHeapInfos() const {
   for (const auto& heap : options.heaps) {
     HeapInfo info;
     info.properties = heap->properties();
-    info.live_buffers = ledger->buffers();
-    info.live_bytes = ledger->bytes();
+    const BufferLedger::Totals totals = ledger->OfHeap(info.properties.heap.type);
+    info.live_buffers = totals.buffers;
+    info.live_bytes = totals.bytes;
     infos.push_back(std::move(info));
   }
   return infos;

@@ -29,10 +29,8 @@ uint64_t Owed(Call& call) {
   for (const PendingResult& pending : call.results()) {
     if (const auto* ends = std::get_if<EndsToPush>(&pending)) owed += ends->ends.size();
     if (std::holds_alternative<ReferenceToPush>(pending)) ++owed;
-    const auto* grant = std::get_if<BuffersToPush>(&pending);
-    if (grant != nullptr && grant->grant.with_buffers && grant->buffers) {
-      owed += grant->buffers->size();
-    }
+    if (const auto* grant = std::get_if<BuffersToPush>(&pending)) owed += grant->buffers.count();
+    if (const auto* info = std::get_if<VmoInfoToPush>(&pending)) owed += info->buffers.count();
   }
   return owed;
 }
@@ -144,10 +142,8 @@ Outbox::Progress Outbox::SendReply(OutboxItem& item, ReplyItem& reply) {
     if (progress != Progress::kSent) return progress;
   }
   reply.reply.order = item.order;
-  if (!reply.descriptors.empty()) {
-    reply.reply.afterwards =
-        std::make_shared<const std::vector<base::UniqueFd>>(std::move(reply.descriptors));
-  }
+  // Before the client hears of them: what it closes then is not still open here.
+  reply.descriptors.clear();
   reply.call->port()->Finish(std::move(reply.reply));
   return Progress::kSent;
 }
@@ -155,46 +151,60 @@ Outbox::Progress Outbox::SendReply(OutboxItem& item, ReplyItem& reply) {
 // Turns pending results into final ones: makes the descriptors and gives them their numbers.
 void Outbox::Prepare(ReplyItem& item) {
   item.first = last_descriptor_ + 1;
-  auto take = [&](std::vector<base::UniqueFd> made) {
-    std::vector<DescriptorNumber> numbers;
-    numbers.reserve(made.size());
-    for (base::UniqueFd& fd : made) {
-      numbers.push_back(++last_descriptor_);
-      item.descriptors.push_back(std::move(fd));
-    }
-    return numbers;
-  };
   for (PendingResult& pending : item.call->results()) {
     if (auto* result = std::get_if<OperationResult>(&pending)) {
       item.reply.results.push_back(std::move(*result));
     } else if (auto* ends = std::get_if<EndsToPush>(&pending)) {
-      item.reply.results.push_back(ExportedNodes{take(std::move(ends->ends))});
-    } else if (auto* reference = std::get_if<ReferenceToPush>(&pending)) {
-      item.descriptors.push_back(std::move(reference->copy));
-      item.reply.results.push_back(NodeReference{++last_descriptor_});
-    } else {
-      auto& grant = std::get<BuffersToPush>(pending);
-      GrantedBuffers granted;
-      granted.plan = std::move(grant.grant.plan);
-      granted.buffer_collection_id = grant.grant.buffer_collection_id;
-      granted.rights = grant.grant.rights;
-      granted.read_only = !grant.grant.writable;
-      if (grant.buffers) granted.heap = grant.buffers->heap_properties();
-      granted.read_only_enforced = granted.read_only && granted.heap.reduces_rights &&
-                                   options_.peer.uid != options_.daemon_uid &&
-                                   options_.peer.uid != 0;
-      if (grant.grant.with_buffers && grant.buffers) {
-        auto made = grant.buffers->HandOutAll(grant.grant.writable);
-        if (!made.ok()) {
-          item.reply.results.push_back(HandOutFailure(made.status()));
-          continue;
-        }
-        granted.descriptors = take(std::move(*made));
+      ExportedNodes nodes;
+      for (base::UniqueFd& end : ends->ends) {
+        nodes.descriptors.push_back(Number(item, std::move(end)));
       }
-      item.reply.results.push_back(std::move(granted));
+      item.reply.results.push_back(std::move(nodes));
+    } else if (auto* reference = std::get_if<ReferenceToPush>(&pending)) {
+      item.reply.results.push_back(NodeReference{Number(item, std::move(reference->copy))});
+    } else if (auto* info = std::get_if<VmoInfoToPush>(&pending)) {
+      item.reply.results.push_back(Finish(item, *info));
+    } else {
+      item.reply.results.push_back(Finish(item, std::get<BuffersToPush>(pending)));
     }
+    pending = OperationResult(core::Nothing{});  // lets go of what it promised
   }
   item.prepared = true;
+}
+
+DescriptorNumber Outbox::Number(ReplyItem& item, base::UniqueFd fd) {
+  if (!fd) return 0;
+  item.descriptors.push_back(std::move(fd));
+  return ++last_descriptor_;
+}
+
+OperationResult Outbox::Finish(ReplyItem& item, BuffersToPush& pending) {
+  auto opened = pending.buffers.Open();
+  if (!opened.ok()) return HandOutFailure(opened.status());
+  GrantedBuffers granted;
+  granted.plan = std::move(pending.grant.plan);
+  granted.buffer_collection_id = pending.grant.buffer_collection_id;
+  granted.hand_out = pending.buffers.hand_out();
+  const bool with_signals = pending.grant.weak;
+  for (PromisedBuffers::Opened& one : *opened) {
+    if (pending.grant.with_buffers) {
+      granted.descriptors.push_back(Number(item, std::move(one.vmo)));
+    }
+    if (with_signals) {
+      granted.close_weak_asap.push_back(Number(item, std::move(one.close_weak_asap)));
+    }
+  }
+  return granted;
+}
+
+OperationResult Outbox::Finish(ReplyItem& item, VmoInfoToPush& pending) {
+  auto opened = pending.buffers.Open();
+  if (!opened.ok()) return HandOutFailure(opened.status());
+  VmoInfoResult info = std::move(pending.info);
+  info.hand_out = pending.buffers.hand_out();
+  info.weak_vmo = Number(item, std::move(opened->front().vmo));
+  info.close_weak_asap = Number(item, std::move(opened->front().close_weak_asap));
+  return info;
 }
 
 // Sends the next message of descriptors.
@@ -208,7 +218,7 @@ Outbox::Progress Outbox::Push(ReplyItem& item) {
   base::HandleMessage message =
       base::DescriptorsMessage(item.first + item.pushed, std::move(chunk));
   const Progress progress = SendMessage(message);
-  // Kept in either case: ours are closed after the reply has left (Reply::afterwards).
+  // Kept in either case: those that could not be sent are sent again.
   std::move(message.descriptors.begin(), message.descriptors.end(), begin);
   if (progress == Progress::kSent) item.pushed += count;
   return progress;

@@ -60,7 +60,6 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   struct Options {
     uint64_t session_id = 0;
     PeerInfo peer;
-    uid_t daemon_uid = 0;
     EngineLimits limits;
     std::shared_ptr<UnreadBudget> budget;
     EventLoop* loop = nullptr;
@@ -99,6 +98,10 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   Progress SendReply(OutboxItem& item, ReplyItem& reply);
   Progress SendClosed(OutboxItem& item, ClosedItem& closed);
   void Prepare(ReplyItem& item);
+  // The number under which it will be sent; 0 if it is empty.
+  DescriptorNumber Number(ReplyItem& item, base::UniqueFd fd);
+  OperationResult Finish(ReplyItem& item, BuffersToPush& pending);
+  OperationResult Finish(ReplyItem& item, VmoInfoToPush& pending);
   Progress Push(ReplyItem& item);
   Progress SendMessage(const base::HandleMessage& message);
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -23,16 +24,26 @@ struct ExportedNodes {
   std::vector<DescriptorNumber> descriptors;
 };
 
-// WaitForAllBuffersAllocated's result. `descriptors` is empty for a participant without usage
-// (RES-3), else one number per buffer.
+// WaitForAllBuffersAllocated's result. One number per buffer, 0 = none; both lists are empty where
+// no buffer has one (RES-3, RES-4).
 struct GrantedBuffers {
   core::Plan plan;
   uint64_t buffer_collection_id = 0;
   std::vector<DescriptorNumber> descriptors;
-  uint32_t rights = 0;              // core::Grant::rights
-  bool read_only = false;           // the hand-outs were made without write access
-  bool read_only_enforced = false;  // false = same uid as the daemon, or a heap that cannot
-  core::HeapProperties heap;        // abilities of the heap the buffers come from
+  std::vector<DescriptorNumber> close_weak_asap;
+  HandOutInfo hand_out;
+};
+
+// GetVmoInfo's result (interface.md 4.1). Descriptor numbers: 0 = none.
+struct VmoInfoResult {
+  uint64_t buffer_collection_id = 0;
+  uint64_t buffer_index = 0;
+  DescriptorNumber close_weak_asap = 0;
+  DescriptorNumber weak_vmo = 0;
+  HandOutInfo hand_out;                                        // of weak_vmo
+  std::shared_ptr<const core::SingleBufferSettings> settings;  // if they were asked for
+  std::optional<bool> constraints_ok;
+  std::optional<bool> vmo_settings_match;
 };
 
 // GetNodeRef's result.
@@ -50,7 +61,7 @@ struct TokenKnown {
 };
 
 using OperationResult =
-    std::variant<core::Nothing, core::Failure, ExportedNodes, GrantedBuffers,
+    std::variant<core::Nothing, core::Failure, ExportedNodes, GrantedBuffers, VmoInfoResult,
                  uint64_t /* buffer_collection_id */, NodeReference, IsAlternate, TokenKnown,
                  ServerInfo, StatusInfo, std::vector<CollectionSummary>, CollectionDetail,
                  std::vector<HeapInfo>, std::vector<SessionInfo>>;
@@ -58,8 +69,6 @@ using OperationResult =
 struct Reply {
   uint64_t order = 0;                    // place among all the daemon sends this session, from 1
   std::vector<OperationResult> results;  // as many as the request had operations
-  // Let go of after the reply has left, because that takes time (descriptors to be closed).
-  std::shared_ptr<const void> afterwards = nullptr;
 };
 
 // The caller's end of one call, implemented by the transport. Finish or Abort is called exactly

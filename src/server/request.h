@@ -51,6 +51,16 @@ struct SetAllocatorDebugInfo {
   uint64_t id = 0;
 };
 
+// Allocator.GetVmoInfo.
+struct GetVmoInfo {
+  std::optional<DescriptorNumber> vmo;
+  bool need_weak = false;
+  bool need_settings = false;
+  std::optional<core::Constraints> constraints_to_check;
+  std::optional<DescriptorNumber> vmo_settings_to_check;
+  bool ignore_size = false;  // in that comparison
+};
+
 struct Duplicate {
   std::optional<Handle> token;
   std::optional<uint32_t> rights_mask;
@@ -100,9 +110,9 @@ struct NodeMessage {
   // The kind the called service speaks for; empty for the methods every node has (in a batch).
   std::optional<core::NodeKind> kind;
   core::Event event;
-  // What IsAlternateFor, AttachNodeTracking and SetConstraints name: node_ref, server_end,
-  // must_match_vmo. The session makes of it what the event says about it; a BadMessage just uses it
-  // up.
+  // What IsAlternateFor, AttachNodeTracking, AttachLifetimeTracking and SetConstraints name:
+  // node_ref, server_end, must_match_vmo. The session makes of it what the event says about it; a
+  // BadMessage just uses it up.
   std::optional<DescriptorNumber> descriptor = std::nullopt;
 };
 
@@ -144,11 +154,11 @@ struct Malformed {
 using Operation =
     std::variant<op::AllocateSharedCollection, op::AllocateNonSharedCollection,
                  op::BindSharedCollection, op::ValidateToken, op::SetAllocatorDebugInfo,
-                 op::Duplicate, op::DuplicateSync, op::AttachToken, op::CreateTokenGroup,
-                 op::CreateChild, op::CreateChildrenSync, op::NodeMessage, op::CloseHandle,
-                 op::Export, op::Import, op::CancelWait, op::Ping, op::GetServerInfo,
-                 op::InspectStatus, op::InspectCollections, op::InspectCollection, op::InspectHeaps,
-                 op::InspectSessions, op::Malformed>;
+                 op::GetVmoInfo, op::Duplicate, op::DuplicateSync, op::AttachToken,
+                 op::CreateTokenGroup, op::CreateChild, op::CreateChildrenSync, op::NodeMessage,
+                 op::CloseHandle, op::Export, op::Import, op::CancelWait, op::Ping,
+                 op::GetServerInfo, op::InspectStatus, op::InspectCollections,
+                 op::InspectCollection, op::InspectHeaps, op::InspectSessions, op::Malformed>;
 
 // One call. `number` is its place in the session's order, from 1. A plain call has one operation;
 // Session.Run may have many (or none).

@@ -67,7 +67,6 @@ absl::Status Session::Impl::Start() {
   Outbox::Options options;
   options.session_id = id;
   options.peer = peer;
-  options.daemon_uid = engine_.daemon_uid;
   options.limits = engine_.options.limits;
   options.budget = engine_.unread;
   options.loop = &engine_.loop;
@@ -106,8 +105,9 @@ absl::Status Session::Impl::Start() {
 }
 
 void Session::Impl::Submit(Request request, std::shared_ptr<ReplyPort> port) {
-  // The copies of exported ends that a client closed before it sent this are closed for it.
+  // What a client closed before it sent this is closed for it: copies of exported ends, buffers.
   engine_.loop.CatchUp();
+  engine_.last_close->CatchUp();
   const uint64_t number = request.number;
   std::unique_lock lock(mutex_);
   if (end_) {

@@ -84,6 +84,17 @@ core::Result<NodeRef> Session::Impl::TakeExported(uint64_t cookie, std::optional
 
 // ---- Node references, tracking ends and buffers ----------------------------------------------
 
+namespace {
+
+// The field of the message that names a descriptor.
+const char* DescriptorFieldOf(const core::Event& event) {
+  if (std::holds_alternative<core::event::SetConstraints>(event)) return "must_match_vmo";
+  if (std::holds_alternative<core::event::IsAlternateFor>(event)) return "node_ref";
+  return "server_end";
+}
+
+}  // namespace
+
 // A number that names no descriptor fails the node as a handle that is none would.
 void Session::Impl::WithDescriptor(const CallSlot& slot, const NodeRef& ref,
                                    op::NodeMessage& what) {
@@ -91,20 +102,18 @@ void Session::Impl::WithDescriptor(const CallSlot& slot, const NodeRef& ref,
     UseUp({*what.descriptor});
     return ref.host->PostEvent(std::move(what.event), slot);
   }
-  auto* const constraints = std::get_if<core::event::SetConstraints>(&what.event);
-  const bool tracks = std::holds_alternative<core::event::AttachNodeTracking>(what.event);
-  const char* const field = constraints != nullptr ? "must_match_vmo"
-                            : tracks               ? "server_end"
-                                                   : "node_ref";
-  auto claimed = Claim(what.descriptor, field);
+  auto claimed = Claim(what.descriptor, DescriptorFieldOf(what.event));
   if (!claimed.ok()) {
     return ref.host->PostEvent(core::event::BadMessage{0, ref.node, std::move(claimed).failure()},
                                slot);
   }
-  if (constraints != nullptr) {
+  if (auto* constraints = std::get_if<core::event::SetConstraints>(&what.event)) {
     return Match(slot, ref, std::move(*constraints), *what.descriptor, claimed.value());
   }
-  tracks ? Track(slot, ref, std::move(claimed).value()) : Compare(slot, ref, claimed.value());
+  if (std::holds_alternative<core::event::IsAlternateFor>(what.event)) {
+    return Compare(slot, ref, claimed.value());
+  }
+  Track(slot, ref, what.event, std::move(claimed).value());
 }
 
 void Session::Impl::Compare(const CallSlot& slot, const NodeRef& ref, const ForeignFd& node_ref) {
@@ -114,37 +123,37 @@ void Session::Impl::Compare(const CallSlot& slot, const NodeRef& ref, const Fore
   ref.host->PostEvent(core::event::IsAlternateFor{.node = ref.node, .unreadable = true}, slot);
 }
 
-void Session::Impl::Track(const CallSlot& slot, const NodeRef& ref, ForeignFd server_end) {
+// AttachNodeTracking and AttachLifetimeTracking.
+void Session::Impl::Track(const CallSlot& slot, const NodeRef& ref, const core::Event& event,
+                          ForeignFd server_end) {
+  const auto* const lifetime = std::get_if<core::event::AttachLifetimeTracking>(&event);
   const base::DescriptorKind kind = server_end.kind();
   if (kind != base::DescriptorKind::kPipe && kind != base::DescriptorKind::kUnixSocket) {
     const core::Failure why =
-        Refused(Error::kProtocolDeviation, "2.4", "server_end",
+        Refused(Error::kProtocolDeviation, lifetime != nullptr ? "2.7" : "2.4", "server_end",
                 absl::StrCat("server_end is a ", std::string(base::DescriptorKindName(kind)),
                              ", whose close nobody would see; a pipe or a socket is needed"));
     return ref.host->PostEvent(core::event::BadMessage{0, ref.node, why}, slot);
   }
   auto lease = engine_.held->Take(peer.uid);
   if (!lease.ok()) return slot.Resolve(OperationResult(std::move(lease).failure()));
-  ref.host->PostTracking(ref.node, Tracking{std::move(server_end), std::move(lease).value()}, slot);
+  Tracking tracking{std::move(server_end), std::move(lease).value()};
+  if (lifetime == nullptr) return ref.host->PostTracking(ref.node, std::move(tracking), slot);
+  ref.host->PostLifetimeTracking(ref.node, std::move(tracking), lifetime->buffers_remaining, slot);
 }
 
 // PART-3: what matters is how the buffer was made. Its descriptor is let go of.
 void Session::Impl::Match(const CallSlot& slot, const NodeRef& ref,
                           core::event::SetConstraints event, DescriptorNumber number,
                           const ForeignFd& buffer) {
-  const bool is_memory = buffer.kind() == base::DescriptorKind::kMemfd ||
-                         buffer.kind() == base::DescriptorKind::kDmaBuf;
-  KnownBuffers::Settings known;
-  if (is_memory) {
-    const auto identity = heaps::IdentityOf(buffer.fd());
-    if (identity.ok()) known = engine_.ledger->known().Find(*identity);
-  }
+  const bool is_memory = IsMemory(buffer);
+  const std::shared_ptr<HeldBuffer> known = is_memory ? FindBuffer(buffer) : nullptr;
   if (known) {
-    event.must_match = *known;
+    event.must_match = *known->facts().settings;
   } else {
-    event.not_a_buffer = absl::StrCat(
-        "descriptor ", number, ", a ", std::string(base::DescriptorKindName(buffer.kind())),
-        is_memory ? " that was made elsewhere, or whose collection ended long ago" : "");
+    event.not_a_buffer = absl::StrCat("descriptor ", number, ", a ",
+                                      std::string(base::DescriptorKindName(buffer.kind())),
+                                      is_memory ? " that was made elsewhere" : "");
   }
   ref.host->PostEvent(std::move(event), slot);
 }

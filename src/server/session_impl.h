@@ -2,7 +2,7 @@
 //
 // The inside of a session: private to session.cc (order, end), session_operations.cc (what each
 // operation does), session_making.cc (those that make nodes from nodes), session_descriptors.cc
-// (what clients send) and session_inspection.cc.
+// (what clients send), session_buffers.cc (what they ask about buffers) and session_inspection.cc.
 #pragma once
 
 #include <atomic>
@@ -73,6 +73,7 @@ class Session::Impl {
   void Do(const CallSlot& slot, op::BindSharedCollection& what);
   void Do(const CallSlot& slot, op::ValidateToken& what);
   void Do(const CallSlot& slot, op::SetAllocatorDebugInfo& what);
+  void Do(const CallSlot& slot, op::GetVmoInfo& what);
   void Do(const CallSlot& slot, op::NodeMessage& what);
   void Do(const CallSlot& slot, op::CloseHandle& what);
   void Do(const CallSlot& slot, op::Export& what);
@@ -119,9 +120,18 @@ class Session::Impl {
   // NodeMessages that name a descriptor.
   void WithDescriptor(const CallSlot& slot, const NodeRef& ref, op::NodeMessage& what);
   void Compare(const CallSlot& slot, const NodeRef& ref, const ForeignFd& node_ref);
-  void Track(const CallSlot& slot, const NodeRef& ref, ForeignFd server_end);
+  void Track(const CallSlot& slot, const NodeRef& ref, const core::Event& event,
+             ForeignFd server_end);
   void Match(const CallSlot& slot, const NodeRef& ref, core::event::SetConstraints event,
              DescriptorNumber number, const ForeignFd& buffer);
+  // Buffers that clients show (session_buffers.cc).
+  static bool IsMemory(const ForeignFd& shown);
+  // nullptr if it is none of ours. REQUIRES: IsMemory.
+  std::shared_ptr<HeldBuffer> FindBuffer(const ForeignFd& shown) const;
+  // G2 to G4.
+  core::Result<std::shared_ptr<HeldBuffer>> LookUp(const ForeignFd& shown, const char* field) const;
+  // G8 to G10; fails where G10 does.
+  core::Result<VmoInfoResult> Compare(op::GetVmoInfo& what, const HeldBuffer& buffer);
   // An end the client sent. It stays open until the node is taken out: as the last copy, its close
   // would be the end of the node.
   struct ExportedEnd {

@@ -79,8 +79,11 @@ void Session::Impl::ValidateByNodeId(const CallSlot& slot, core::NodeId node) {
 
 bool Session::Impl::MaySee(const CollectionDetail& detail) const {
   if (engine_.MaySeeAll(peer) || detail.summary.creator.uid == peer.uid) return true;
-  return std::any_of(detail.holders.begin(), detail.holders.end(),
-                     [&](const HolderInfo& holder) { return holder.peer.uid == peer.uid; });
+  const auto is_ours = [&](const auto& holder) { return holder.peer.uid == peer.uid; };
+  return std::any_of(detail.holders.begin(), detail.holders.end(), is_ours) ||
+         std::any_of(detail.buffers.begin(), detail.buffers.end(), [&](const BufferInfo& buffer) {
+           return std::any_of(buffer.holders.begin(), buffer.holders.end(), is_ours);
+         });
 }
 
 PeerInfo Session::Impl::Shown(const PeerInfo& peer_info) const {
@@ -90,6 +93,9 @@ PeerInfo Session::Impl::Shown(const PeerInfo& peer_info) const {
 
 CollectionDetail Session::Impl::Shown(CollectionDetail detail) const {
   detail.summary.creator = Shown(detail.summary.creator);
+  for (BufferInfo& buffer : detail.buffers) {
+    for (HolderOfBuffer& holder : buffer.holders) holder.peer = Shown(holder.peer);
+  }
   for (HolderInfo& holder : detail.holders) {
     holder.peer = Shown(holder.peer);
     if (holder.peer.known) continue;
@@ -125,8 +131,9 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectStatus&) {
           status.calls_pending += info.calls_held + info.waits_pending;
         }
         status.exported_nodes = engine_.exports->size();
-        status.live_buffers = engine_.ledger->buffers();
-        status.live_bytes = engine_.ledger->bytes();
+        const BufferLedger::Totals totals = engine_.ledger->totals();
+        status.live_buffers = totals.buffers;
+        status.live_bytes = totals.bytes;
         if (auto count = base::OwnDescriptorCount(); count.ok()) status.descriptors_open = *count;
         if (auto bytes = base::OwnResidentBytes(); bytes.ok()) status.resident_bytes = *bytes;
         status.limits = engine_.MakeLimits();

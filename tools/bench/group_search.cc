@@ -63,7 +63,7 @@ void Search(benchmark::State& state, const NodeTree& tree, bool works, size_t tr
   const Settings settings = SystemRam();
   const std::vector<NodeId> pruned = PrunedSubtree(tree, tree.root());
   size_t looked_at = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const GroupSearch search = FindAgreement(tree, pruned, settings);
     looked_at = search.refused.size() + (search.result.ok() ? 1 : 0);
     const bool gave_up = !search.result.ok() &&

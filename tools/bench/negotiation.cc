@@ -86,8 +86,9 @@ Settings Machine() {
 void Plan(benchmark::State& state, const std::vector<Constraints>& all) {
   const Settings settings = Machine();
   std::vector<Participant> participants;
+  participants.reserve(all.size());
   for (const Constraints& one : all) participants.push_back({participants.size() + 1, "p", &one});
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const Result<core::Plan> plan = Negotiate(participants, settings);
     if (!plan.ok()) {
       state.SkipWithError(plan.failure().message.c_str());
@@ -135,7 +136,7 @@ uint64_t Read(const ImageFormatConstraints& image) {
 
 void Floor(benchmark::State& state) {
   const std::vector<Constraints> all = EverybodyIn(state);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     uint64_t sum = 0;
     for (const Constraints& one : all) {
       for (const ImageFormatConstraints& image : one.image_formats) sum += Read(image);

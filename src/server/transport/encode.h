@@ -10,6 +10,7 @@
 #include "core/plan.h"
 #include "server/inspection.h"
 #include "server/reply.h"
+#include "sysmem2/allocator.pb.h"
 #include "sysmem2/constraints.pb.h"
 #include "sysmem2/failure.pb.h"
 #include "sysmem2/heap.pb.h"
@@ -29,7 +30,9 @@ void Encode(const core::ImageFormatConstraints& from, sysmem2::ImageFormatConstr
 
 // encode_buffers.cc
 void Encode(const core::SingleBufferSettings& from, sysmem2::SingleBufferSettings* to);
+void Encode(const HandOutInfo& from, sysmem2::HandOut* to);
 void Encode(const GrantedBuffers& from, sysmem2::BufferCollectionInfo* to);
+void Encode(const VmoInfoResult& from, sysmem2::GetVmoInfoResult* to);
 void EncodeAbilities(const core::HeapProperties& from, sysmem2::HeapAbilities* to);
 
 // encode_server_info.cc

@@ -29,20 +29,41 @@ void Encode(const core::SingleBufferSettings& from, sysmem2::SingleBufferSetting
   if (from.image_format) Encode(*from.image_format, to->mutable_image_format_constraints());
 }
 
+void Encode(const HandOutInfo& from, sysmem2::HandOut* to) {
+  to->set_rights(from.rights);
+  to->set_read_only(from.read_only);
+  to->set_read_only_enforced(from.read_only_enforced);
+  EncodeAbilities(from.heap, to->mutable_heap_abilities());
+}
+
 void Encode(const GrantedBuffers& from, sysmem2::BufferCollectionInfo* to) {
   Encode(from.plan.settings, to->mutable_settings());
   to->set_buffer_collection_id(from.buffer_collection_id);
+  const auto number_at = [](const std::vector<DescriptorNumber>& numbers, uint32_t index) {
+    return index < numbers.size() ? numbers[index] : 0;
+  };
   for (uint32_t i = 0; i < from.plan.buffer_count; ++i) {
     sysmem2::VmoBuffer* buffer = to->add_buffers();
     buffer->set_vmo_usable_start(0);
     // RES-3: a participant without usage is told how many there are, and gets none.
-    if (i < from.descriptors.size()) buffer->set_vmo(from.descriptors[i]);
+    if (const auto vmo = number_at(from.descriptors, i); vmo != 0) buffer->set_vmo(vmo);
+    const auto signal = number_at(from.close_weak_asap, i);
+    if (signal != 0) buffer->set_close_weak_asap(signal);
   }
-  sysmem2::HandOut* hand_out = to->mutable_hand_out();
-  hand_out->set_rights(from.rights);
-  hand_out->set_read_only(from.read_only);
-  hand_out->set_read_only_enforced(from.read_only_enforced);
-  EncodeAbilities(from.heap, hand_out->mutable_heap_abilities());
+  Encode(from.hand_out, to->mutable_hand_out());
+}
+
+void Encode(const VmoInfoResult& from, sysmem2::GetVmoInfoResult* to) {
+  to->set_buffer_collection_id(from.buffer_collection_id);
+  to->set_buffer_index(from.buffer_index);
+  if (from.close_weak_asap != 0) to->set_close_weak_asap(from.close_weak_asap);
+  if (from.weak_vmo != 0) {
+    to->set_weak_vmo(from.weak_vmo);
+    Encode(from.hand_out, to->mutable_hand_out());
+  }
+  if (from.settings) Encode(*from.settings, to->mutable_single_buffer_settings());
+  if (from.constraints_ok) to->set_constraints_ok(*from.constraints_ok);
+  if (from.vmo_settings_match) to->set_vmo_settings_match(*from.vmo_settings_match);
 }
 
 }  // namespace sysmem::server::transport

@@ -19,6 +19,8 @@ sysmem2::CollectionState EncodeState(core::CollectionState state) {
       return sysmem2::COLLECTION_STATE_ALLOCATED;
     case core::CollectionState::kFailed:
       return sysmem2::COLLECTION_STATE_FAILED;
+    case core::CollectionState::kOutlived:
+      return sysmem2::COLLECTION_STATE_OUTLIVED;
   }
   return sysmem2::COLLECTION_STATE_UNSPECIFIED;
 }
@@ -50,6 +52,18 @@ sysmem2::FailureMode EncodeMode(core::FailureMode mode) {
 sysmem2::NodeState StateOf(const core::NodeSnapshot& node) {
   if (node.allocated) return sysmem2::NODE_STATE_ALLOCATED;
   return node.ready ? sysmem2::NODE_STATE_READY : sysmem2::NODE_STATE_NOT_READY;
+}
+
+sysmem2::BufferState EncodeState(core::BufferState state) {
+  switch (state) {
+    case core::BufferState::kStrong:
+      return sysmem2::BUFFER_STATE_STRONG;
+    case core::BufferState::kWeakOnly:
+      return sysmem2::BUFFER_STATE_WEAK_ONLY;
+    case core::BufferState::kGone:
+      return sysmem2::BUFFER_STATE_ENDING;
+  }
+  return sysmem2::BUFFER_STATE_UNSPECIFIED;
 }
 
 void EncodeNode(const core::NodeSnapshot& from, sysmem2::NodeInfo* to) {
@@ -126,9 +140,18 @@ void EncodeBuffer(const BufferInfo& from, sysmem2::BufferInfo* to) {
   to->set_device(from.device);
   to->set_inode(from.inode);
   to->set_raw_vmo_size(from.size_bytes);
-  // The daemon's own handle keeps every buffer of a collection that stands.
-  to->set_state(sysmem2::BUFFER_STATE_STRONG);
+  to->set_state(EncodeState(from.state));
   to->set_hand_outs(from.hand_outs);
+  to->set_untracked_holder(from.untracked_holder);
+  for (const HolderOfBuffer& holder : from.holders) {
+    sysmem2::HolderInfo* info = to->add_holders();
+    info->set_node_id(holder.node);
+    if (holder.peer.known) Encode(holder.peer, info->mutable_given_to());
+    info->set_weak(holder.weak);
+    info->set_read_only(holder.read_only);
+    info->set_read_only_enforced(holder.read_only_enforced);
+    info->set_age_ns(holder.age_ns);
+  }
 }
 
 void EncodeNodes(const CollectionDetail& from, sysmem2::CollectionDetail* to) {
@@ -175,6 +198,7 @@ void Encode(const CollectionDetail& from, sysmem2::CollectionDetail* to) {
   if (std::string text = ValidUtf8(Explanation(from)); !text.empty()) {
     to->set_explanation(std::move(text));
   }
+  to->set_lifetime_trackings(snapshot.lifetime_trackings);
   to->set_verbose_logging(snapshot.verbose);
 }
 

@@ -114,6 +114,7 @@ Reader FindReader(const google::protobuf::Descriptor* request) {
       Plain<BindSharedCollectionRequest, CreateReply>(),
       Plain<ValidateBufferCollectionTokenRequest, ValidateBufferCollectionTokenReply>(),
       Plain<AllocatorSetDebugClientInfoRequest, Ack>(),
+      Plain<GetVmoInfoRequest, GetVmoInfoReply>(),
 
       Plain<SyncRequest, SyncReply>(),
       Plain<ReleaseRequest, Ack>(),
@@ -141,6 +142,7 @@ Reader FindReader(const google::protobuf::Descriptor* request) {
       Plain<WaitForAllBuffersAllocatedRequest, WaitForAllBuffersAllocatedReply>(),
       Plain<CheckAllBuffersAllocatedRequest, CheckAllBuffersAllocatedReply>(),
       Plain<AttachTokenRequest, CreateReply>(),
+      Plain<AttachLifetimeTrackingRequest, Ack>(),
 
       {RunRequest::descriptor(), ReadBatch},
       Plain<ExportRequest, ExportReply>(),

@@ -47,7 +47,8 @@ constexpr OperationKind kOperations[] = {
      EncodeIt<&Result::mutable_validate_buffer_collection_token>},
     {Wire::kAllocatorSetDebugClientInfo, "Allocator.SetDebugClientInfo", Never,
      ParseIt<&Wire::allocator_set_debug_client_info>, nullptr},
-    {Wire::kGetVmoInfo, "GetVmoInfo", Always, nullptr, nullptr},
+    {Wire::kGetVmoInfo, "GetVmoInfo", Always, ParseIt<&Wire::get_vmo_info>,
+     EncodeIt<&Result::mutable_get_vmo_info>},
 
     {Wire::kSync, "Sync", Always, ParseIt<&Wire::sync>, EncodeIt<&Result::mutable_sync>},
     {Wire::kRelease, "Release", Never, ParseIt<&Wire::release>, nullptr},
@@ -88,7 +89,8 @@ constexpr OperationKind kOperations[] = {
      EncodeIt<&Result::mutable_check_all_buffers_allocated>},
     {Wire::kAttachToken, "AttachToken", IfExported<&Wire::attach_token>,
      ParseIt<&Wire::attach_token>, EncodeIt<&Result::mutable_attach_token>},
-    {Wire::kAttachLifetimeTracking, "AttachLifetimeTracking", Never, nullptr, nullptr},
+    {Wire::kAttachLifetimeTracking, "AttachLifetimeTracking", Never,
+     ParseIt<&Wire::attach_lifetime_tracking>, nullptr},
 
     {Wire::kCreateChild, "CreateChild", IfExported<&Wire::create_child>,
      ParseIt<&Wire::create_child>, EncodeIt<&Result::mutable_create_child>},

@@ -29,6 +29,7 @@ Operation Parse(const sysmem2::AllocateSharedCollectionRequest& from);
 Operation Parse(const sysmem2::BindSharedCollectionRequest& from);
 Operation Parse(const sysmem2::ValidateBufferCollectionTokenRequest& from);
 Operation Parse(const sysmem2::AllocatorSetDebugClientInfoRequest& from);
+Operation Parse(const sysmem2::GetVmoInfoRequest& from);
 
 // parse_node.cc: methods of every node
 Operation Parse(const sysmem2::SyncRequest& from);
@@ -56,6 +57,7 @@ Operation Parse(const sysmem2::SetConstraintsRequest& from);
 Operation Parse(const sysmem2::WaitForAllBuffersAllocatedRequest& from);
 Operation Parse(const sysmem2::CheckAllBuffersAllocatedRequest& from);
 Operation Parse(const sysmem2::AttachTokenRequest& from);
+Operation Parse(const sysmem2::AttachLifetimeTrackingRequest& from);
 
 // parse_session.cc: Session (Run: batch.h) and Inspect
 Operation Parse(const sysmem2::ExportRequest& from);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
 #include "server/transport/new_nodes.h"
 #include "server/transport/optional_field.h"
 #include "server/transport/parse.h"
+#include "server/transport/parse_constraints.h"
 #include "server/transport/refusals.h"
 
 namespace sysmem::server::transport {
@@ -53,6 +56,26 @@ Operation Parse(const sysmem2::AllocatorSetDebugClientInfoRequest& from) {
     return op::Malformed{*std::move(failure)};
   }
   return op::SetAllocatorDebugInfo{.name = IfSet(from.has_name(), from.name()), .id = from.id()};
+}
+
+Operation Parse(const sysmem2::GetVmoInfoRequest& from) {
+  op::GetVmoInfo to{.vmo = IfSet(from.has_vmo(), from.vmo()),
+                    .need_weak = from.need_weak(),
+                    .need_settings = from.need_single_buffer_settings(),
+                    .constraints_to_check = std::nullopt,
+                    .vmo_settings_to_check =
+                        IfSet(from.has_vmo_settings_to_check(), from.vmo_settings_to_check()),
+                    .ignore_size = from.vmo_settings_to_check_ignore_size()};
+  if (from.has_constraints_to_check()) {
+    core::Result<core::Constraints> constraints = ParseConstraints(from.constraints_to_check());
+    if (!constraints.ok()) {
+      core::Failure failure = std::move(constraints).failure();
+      failure.field = "constraints_to_check." + failure.field;
+      return op::Malformed{.why = std::move(failure), .used_up = {}};
+    }
+    to.constraints_to_check = std::move(constraints).value();
+  }
+  return to;
 }
 
 }  // namespace sysmem::server::transport

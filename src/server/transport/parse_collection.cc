@@ -44,6 +44,14 @@ Operation Parse(const sysmem2::CheckAllBuffersAllocatedRequest& from) {
   return ForCollection(from, core::event::Check{});
 }
 
+Operation Parse(const sysmem2::AttachLifetimeTrackingRequest& from) {
+  return ForCollection(
+      from,
+      core::event::AttachLifetimeTracking{
+          .buffers_remaining = IfSet(from.has_buffers_remaining(), from.buffers_remaining())},
+      IfSet(from.has_server_end(), from.server_end()));
+}
+
 Operation Parse(const sysmem2::AttachTokenRequest& from) {
   if (auto refusal = HandleBesideExport(from.exported(), from.has_token_handle(), "token_handle")) {
     return *std::move(refusal);

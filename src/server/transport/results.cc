@@ -72,6 +72,10 @@ bool EncodeResult(const OperationResult& from, sysmem2::ValidateBufferCollection
   return true;
 }
 
+bool EncodeResult(const OperationResult& from, sysmem2::GetVmoInfoResult* to) {
+  return EncodeAs<VmoInfoResult>(from, to);
+}
+
 bool EncodeResult(const OperationResult& from, sysmem2::GetNodeRefResult* to) {
   const auto* reference = std::get_if<NodeReference>(&from);
   if (reference == nullptr) return false;

@@ -31,6 +31,7 @@ bool EncodeResult(const OperationResult& from, sysmem2::DuplicateSyncResult* to)
 bool EncodeResult(const OperationResult& from, sysmem2::CreateChildrenSyncResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::ExportResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::ValidateBufferCollectionTokenResult* to);
+bool EncodeResult(const OperationResult& from, sysmem2::GetVmoInfoResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::GetNodeRefResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::IsAlternateForResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::GetBufferCollectionIdResult* to);

@@ -93,8 +93,8 @@ TEST(Grants, StateTheRightsOfUsageAndMasks) {
   const OperationResult reader = client.Do(Wait(kReader));
   ASSERT_TRUE(std::holds_alternative<GrantedBuffers>(writer));
   ASSERT_TRUE(std::holds_alternative<GrantedBuffers>(reader));
-  EXPECT_EQ(std::get<GrantedBuffers>(writer).rights, core::kHandOutRights);
-  EXPECT_EQ(std::get<GrantedBuffers>(reader).rights,
+  EXPECT_EQ(std::get<GrantedBuffers>(writer).hand_out.rights, core::kHandOutRights);
+  EXPECT_EQ(std::get<GrantedBuffers>(reader).hand_out.rights,
             core::kHandOutRights & ~core::kRightWrite & kNoMap);
 }
 

@@ -296,3 +296,13 @@ inline testing::AssertionResult IsOk(const OperationResult& result) {
 
 #define EXPECT_OK(result) EXPECT_TRUE(::sysmem::server::IsOk(result))
 #define ASSERT_OK(result) ASSERT_TRUE(::sysmem::server::IsOk(result))
+
+namespace sysmem::server {
+
+// A collection of this client's alone, with `count` buffers of one page, which nobody waited for.
+inline void MakeBuffers(TestClient& client, Handle handle, uint32_t count) {
+  client.Send({op::AllocateNonSharedCollection{handle}});
+  ASSERT_OK(client.Do(SetConstraints(handle, CpuConstraints(count))));
+}
+
+}  // namespace sysmem::server

@@ -106,27 +106,18 @@ TEST(MustMatch, KnowsBuffersWhoseCollectionIsOver_PART_3) {
   EXPECT_EQ(SizeWhenMatching(client, std::move(failed)), 16000u);
 }
 
-TEST(MustMatch, ForgetsTheOldestBuffersThatItHoldsNoMore) {
-  EngineLimits limits = LimitsFor(1024);
-  limits.former_buffers = 2;
-  TestEngine engine(limits);
+TEST(MustMatch, ForgetsBuffersThatNobodyHasAnyMore) {
+  TestEngine engine;
   TestClient client(engine);
-  const base::UniqueFd living = Allocate(client, kOld, AtLeast(8000));
-  const KnownBuffers& known = engine.engine().internals().ledger->known();
-  std::vector<base::UniqueFd> former;
-  for (size_t i = 0; i < 3; ++i) {
-    const Handle handle = 10 + i;
-    former.push_back(Allocate(client, handle, AtLeast(1000 * handle)));
-    client.Do(op::CloseHandle{handle});
-    // The daemon lets go on a thread of its own.
-    const auto first = heaps::IdentityOf(former.front());
-    ASSERT_TRUE(first.ok()) << first.status();
-    ASSERT_TRUE(testing::Eventually(
-        [&] { return i < 2 ? known.former() == i + 1 : known.Find(*first) == nullptr; }));
-  }
-  EXPECT_EQ(known.former(), 2u);
-  EXPECT_EQ(SizeWhenMatching(client, base::Dup(former[0])), 0u);
-  EXPECT_EQ(SizeWhenMatching(client, base::Dup(living)), 8000u);
+  const BufferLedger& ledger = *engine.engine().internals().ledger;
+  base::UniqueFd buffer = Allocate(client, kOld, AtLeast(8000));
+  const auto identity = heaps::IdentityOf(buffer);
+  ASSERT_TRUE(identity.ok()) << identity.status();
+  ASSERT_OK(client.Do(op::CloseHandle{kOld}));
+  EXPECT_EQ(SizeWhenMatching(client, base::Dup(buffer)), 8000u);
+  buffer.reset();
+  EXPECT_TRUE(testing::Eventually([&] { return ledger.Find(*identity) == nullptr; }));
+  EXPECT_TRUE(testing::Eventually([&] { return ledger.descriptors() == 0; }));
 }
 
 // What is sent instead of a buffer, and what the answer says of it.

@@ -16,11 +16,6 @@ namespace sysmem::server {
 namespace {
 
 // Makes a collection of `count` buffers under `handle`.
-void MakeBuffers(TestClient& client, Handle handle, uint32_t count) {
-  client.Send({op::AllocateNonSharedCollection{handle}});
-  ASSERT_OK(client.Do(SetConstraints(handle, CpuConstraints(count))));
-}
-
 TEST(Outbox, HoldsRepliesBackWhileTooManyDescriptorsLieUnread) {
   EngineLimits limits = LimitsFor(1024);
   limits.unread_descriptors = 32;
@@ -103,7 +98,8 @@ TEST(Outbox, DoesNotWaitForThoseWhoHaveReadAndSitIdle) {
   TestEngine engine;  // 256 in all
   std::vector<std::unique_ptr<TestClient>> idle;
   for (int i = 0; i < 10; ++i) {
-    idle.push_back(std::make_unique<TestClient>(engine));
+    const auto uid = static_cast<uid_t>(1000 + i % 2);  // one user gets no more than half
+    idle.push_back(std::make_unique<TestClient>(engine, uid));
     MakeBuffers(*idle.back(), 1, 40);
     auto wait = idle.back()->Send({Wait(1)});
     ASSERT_TRUE(wait->Wait());

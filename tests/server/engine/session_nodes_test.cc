@@ -109,7 +109,7 @@ TEST(Exports, ATokenBindsInAnotherSessionByItsDescriptor) {
   const auto* granted = std::get_if<GrantedBuffers>(&port->reply().results.at(2));
   ASSERT_NE(granted, nullptr);
   ASSERT_EQ(granted->descriptors.size(), 3u);
-  EXPECT_FALSE(granted->read_only);
+  EXPECT_FALSE(granted->hand_out.read_only);
   base::UniqueFd buffer = user.Take(granted->descriptors[0]);
   EXPECT_NE(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, buffer.get(), 0), MAP_FAILED);
 }

@@ -57,13 +57,14 @@ TEST(SessionOrder, WhatWasClosedBeforeACallIsGoneForIt) {
     OperationResult copy = maker.Do(op::Duplicate{root, core::kSameRights, std::nullopt, true});
     ASSERT_TRUE(std::holds_alternative<ExportedNodes>(copy));
     base::UniqueFd end = maker.Take(std::get<ExportedNodes>(copy).descriptors.at(0));
-    std::promise<void> held;
+    // Shared with the loop, which may still look at them when the next round has begun.
+    const auto held = std::make_shared<std::promise<void>>();
     std::promise<void> go_on;
-    engine.loop().Post([&] {
-      held.set_value();
-      go_on.get_future().wait();
+    engine.loop().Post([held, told = go_on.get_future().share()] {
+      held->set_value();
+      told.wait();
     });
-    held.get_future().wait();
+    held->get_future().wait();
     end.reset();
     // Whoever asks: the daemon is one.
     ASSERT_OK(other.Do(op::Ping{}));

@@ -427,6 +427,7 @@ Tally Play(uint64_t seed) {
   }
   actors.clear();
   world.travelling.clear();
+  world.buffers.clear();
   TestClient observer(world.engine);
   EXPECT_TRUE(testing::Eventually([&] { return NothingIsLeft(observer); }))
       << "something is left of clients that are gone";

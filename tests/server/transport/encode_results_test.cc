@@ -67,9 +67,9 @@ GrantedBuffers ThreeBuffers() {
       .pixel_format = 104, .pixel_format_modifier = 0, .color_spaces = {6}};
   granted.buffer_collection_id = 17;
   granted.descriptors = {21, 22, 23};
-  granted.read_only = true;
-  granted.read_only_enforced = true;
-  granted.heap.reduces_rights = true;
+  granted.hand_out.read_only = true;
+  granted.hand_out.read_only_enforced = true;
+  granted.hand_out.heap.reduces_rights = true;
   return granted;
 }
 

@@ -130,14 +130,9 @@ TEST(ReadCall, AnswersARefusedBatchAsAWhole) {
 
 TEST(UnimplementedMethods, SayTheirName) {
   const char* methods[] = {
-      "Allocator.GetVmoInfo",
-      "BufferCollection.AttachLifetimeTracking",
-      "HeapRegistration.RegisterHeap",
-      "HeapRegistration.RegisterSecureMem",
-      "HeapRegistration.UnregisterSecureMem",
-      "HeapProvider.OnRegister",
-      "HeapProvider.TakeProviderCall",
-      "HeapProvider.AnswerProviderCall",
+      "HeapRegistration.RegisterHeap",        "HeapRegistration.RegisterSecureMem",
+      "HeapRegistration.UnregisterSecureMem", "HeapProvider.OnRegister",
+      "HeapProvider.TakeProviderCall",        "HeapProvider.AnswerProviderCall",
   };
   for (const char* method : methods) {
     const ReadCall call = Read(MethodNamed(method), Numbered(""));
@@ -167,9 +162,9 @@ TEST(Methods, AreAllKnown) {
       }
     }
   }
-  // 12 methods of every node in 3 services, 4 more of tokens, 3 of groups, 4 of collections, 5 of
+  // 12 methods of every node in 3 services, 4 more of tokens, 3 of groups, 5 of collections, 6 of
   // the allocator, 7 of the session, 5 of the inspector.
-  EXPECT_EQ(implemented, 12 * 3 + 4 + 3 + 4 + 5 + 7 + 5);
+  EXPECT_EQ(implemented, 12 * 3 + 4 + 3 + 5 + 6 + 7 + 5);
 }
 
 TEST(UsedUpDescriptors, AreThoseARefusedMessageNamed) {
@@ -177,6 +172,10 @@ TEST(UsedUpDescriptors, AreThoseARefusedMessageNamed) {
   request.set_number(kNumber);
   request.set_vmo(5);
   request.set_vmo_settings_to_check(6);
+  request.mutable_constraints_to_check()->mutable_buffer_memory_constraints();
+  for (int i = 0; i <= sysmem2::MESSAGE_LIMIT_IMAGE_FORMAT_CONSTRAINTS; ++i) {
+    request.mutable_constraints_to_check()->add_image_format_constraints();
+  }
   const ReadCall call = ReadRequest("Allocator.GetVmoInfo", request);
   EXPECT_EQ(As<op::Malformed>(call.request->operations.front()).used_up,
             (std::vector<DescriptorNumber>{5, 6}));

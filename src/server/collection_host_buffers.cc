@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a collection does about its buffers: has them made, promises them to those who get them, and
+// follows them to their end. The decisions are the core's; here they meet heaps and descriptors.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/escape.h"
+#include "server/collection_host.h"
+
+namespace sysmem::server {
+
+// The core takes it, or the end closes with the node that it refuses.
+void CollectionHost::Handle(LifetimeItem item) {
+  const core::TrackingId id = ++last_tracking_;
+  lifetime_trackings_.emplace(id, std::move(item.tracking));
+  core::event::AttachLifetimeTracking event{
+      .node = item.node, .tracking = id, .buffers_remaining = item.buffers_remaining};
+  tracked_now_ = id;
+  Handle(EventItem{event, std::move(item.slot), {}, {}, 0});
+  tracked_now_ = 0;
+}
+
+void CollectionHost::Handle(VmoInfoItem item) {
+  vmo_info_now_ = &item;
+  const CallSlot slot = item.slot;
+  Handle(EventItem{item.event, slot, {}, {}, 0});
+  vmo_info_now_ = nullptr;
+}
+
+void CollectionHost::Handle(AllocatedItem item) {
+  core::event::AllocationFinished finished{item.attempt, std::nullopt};
+  const bool wanted = awaited_ == item.attempt;
+  awaited_.reset();
+  if (auto* set = std::get_if<std::shared_ptr<BufferSet>>(&item.outcome)) {
+    if (wanted) Adopt(std::move(*set));
+  } else {
+    finished.failure = std::get<core::Failure>(std::move(item.outcome));
+  }
+  if (wanted) return Run(finished);
+  // Nobody is left to use them; freeing pages takes time.
+  engine_.worker.Run([dead = std::make_shared<AllocatedItem>(std::move(item))] {});
+}
+
+void CollectionHost::Adopt(std::shared_ptr<BufferSet> made) {
+  buffers_ = std::move(made);
+  const auto post = [weak = weak_from_this()](core::Event event) {
+    if (auto self = weak.lock()) self->PostEvent(std::move(event), {});
+  };
+  unwatched_ = buffers_;
+  buffers_->Listen({.ended =
+                        [post](core::CallId call, uint32_t buffer) {
+                          post(core::event::HandOutEnded{call, buffer});
+                        },
+                    .gone = [post](uint32_t buffer) { post(core::event::BufferGone{buffer}); },
+                    .run_aside =
+                        [weak = weak_from_this()](const std::function<void()>& job) {
+                          auto self = weak.lock();
+                          if (!self || !self->engine_.worker.Run(job)) job();
+                        }});
+}
+
+PendingResult CollectionHost::BuffersFor(core::Grant grant, core::NodeId node, core::CallId call,
+                                         const PeerInfo& receiver) {
+  const Recipient recipient{
+      .node = node,
+      .peer = receiver,
+      .weak = grant.weak,
+      .access = grant.writable ? heaps::Access::kReadWrite : heaps::Access::kReadOnly,
+      .rights = grant.rights,
+      .read_only_enforced = !grant.writable && engine_.HoldsTo(receiver, *buffers_)};
+  PromisedBuffers promised(buffers_, 0, grant.buffers, call, recipient);
+  return BuffersToPush{std::move(grant), std::move(promised)};
+}
+
+PendingResult CollectionHost::Complete(const core::VmoInfo& found, core::CallId call) {
+  PromisedBuffers promised(buffers_, found.buffer, {found.share}, call, vmo_info_now_->recipient);
+  if (!vmo_info_now_->info.ok()) return OperationResult(vmo_info_now_->info.failure());
+  return VmoInfoToPush{std::move(vmo_info_now_->info).value(), std::move(promised)};
+}
+
+void CollectionHost::Apply(core::effect::Allocate allocate) {
+  auto heap = engine_.FindHeap(allocate.plan.settings.buffer.heap);
+  if (!heap) {
+    core::Failure failure;
+    failure.error = core::Error::kNoMemory;
+    failure.rule = "HEAP-4";
+    failure.message = absl::StrCat("heap ", allocate.plan.settings.buffer.heap.type, " is gone");
+    follow_ups_.push_back(core::event::AllocationFinished{allocate.attempt, std::move(failure)});
+    return;
+  }
+  const uint64_t bytes =
+      allocate.plan.settings.buffer.raw_vmo_size * uint64_t{allocate.plan.buffer_count};
+  awaited_ = allocate.attempt;
+  if (bytes <= engine_.options.limits.inline_allocation_bytes) {
+    auto made = BufferSet::Allocate(heap, engine_.ledger, creator_.uid, allocate);
+    core::event::AllocationFinished finished{allocate.attempt, std::nullopt};
+    if (made.ok()) {
+      Adopt(std::move(made).value());
+    } else {
+      finished.failure = std::move(made).failure();
+    }
+    awaited_.reset();
+    follow_ups_.push_back(std::move(finished));
+    return;
+  }
+  engine_.worker.Run([self = shared_from_this(), heap, allocate = std::move(allocate)] {
+    auto made = BufferSet::Allocate(heap, self->engine_.ledger, self->creator_.uid, allocate);
+    AllocatedItem item{allocate.attempt, {}};
+    if (made.ok()) {
+      item.outcome = std::move(made).value();
+    } else {
+      item.outcome = std::move(made).failure();
+    }
+    self->mailbox_.Post(std::move(item));
+  });
+}
+
+void CollectionHost::Apply(core::effect::DropBuffers) {
+  awaited_.reset();
+  if (buffers_) buffers_->LetGo();
+}
+
+void CollectionHost::Apply(core::effect::CloseWeakAsap close) {
+  buffers_->at(close.buffer).SignalCloseWeakAsap();
+}
+
+void CollectionHost::Apply(core::effect::CloseLifetimeTracking close) {
+  lifetime_trackings_.erase(close.tracking);
+}
+
+// 6.4: who was given it can be told by the hand-out.
+void CollectionHost::Apply(core::effect::ReportLeak leak) {
+  const BufferInfo buffer = buffers_->at(leak.buffer).Describe();
+  std::string text = leak.text + absl::StrCat("; the buffer is inode ", buffer.inode);
+  const std::optional<Recipient> given = buffers_->at(leak.buffer).RecipientOf(leak.hand_out);
+  if (given) {
+    absl::StrAppend(&text, "; it went to process ", given->peer.pid, " (",
+                    base::Quote(given->peer.command), "), user ", given->peer.uid);
+  }
+  engine_.Log(core::effect::Log::Level::kError, given ? given->peer : creator_, text);
+}
+
+std::vector<BufferInfo> CollectionHost::DescribeBuffers(
+    const std::vector<core::BufferSnapshot>& lives) const {
+  std::vector<BufferInfo> buffers = buffers_->Describe();
+  for (size_t i = 0; i < buffers.size() && i < lives.size(); ++i) {
+    buffers[i].state = lives[i].state;
+  }
+  std::erase_if(buffers, [](const BufferInfo& buffer) { return buffer.gone; });
+  return buffers;
+}
+
+}  // namespace sysmem::server

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/held_buffer.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/errno_status.h"
+#include "base/reopen.h"
+
+namespace sysmem::server {
+namespace {
+
+// What takes no longer to free than it would to wake another thread for it.
+constexpr uint64_t kFreedInPlaceBytes = 256 << 10;
+
+// Both ends; neither blocks, and neither outlives an exec.
+absl::StatusOr<std::pair<base::UniqueFd, base::UniqueFd>> MakePipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
+    return base::ErrnoStatus(errno, "make the pipe of a close_weak_asap");
+  }
+  return std::pair(base::UniqueFd(ends[0]), base::UniqueFd(ends[1]));
+}
+
+}  // namespace
+
+HeldBuffer::HeldBuffer(std::unique_ptr<heaps::Buffer> buffer, Facts facts,
+                       std::shared_ptr<BufferLedger> ledger, BufferLedger::Share share)
+    : facts_(std::move(facts)),
+      size_bytes_(buffer->size_bytes()),
+      identity_(buffer->identity()),
+      ledger_(std::move(ledger)),
+      buffer_(std::move(buffer)),
+      share_(std::move(share)) {}
+
+HeldBuffer::~HeldBuffer() { ledger_->Forget(identity_); }
+
+void HeldBuffer::Watch(LastClose& last_close) {
+  std::shared_ptr<const heaps::Buffer> buffer;
+  {
+    const std::lock_guard lock(mutex_);
+    buffer = buffer_;
+  }
+  std::shared_ptr<BufferWatch> watch =
+      last_close.Watch(std::move(buffer), [weak = weak_from_this()] {
+        const auto self = weak.lock();
+        return self && self->Probe();
+      });
+  bool missed = false;
+  bool let_go = false;
+  {
+    const std::lock_guard lock(mutex_);
+    watch_ = watch;
+    let_go = let_go_;
+    missed = let_go_ || hand_outs_ > 0;
+  }
+  watch->SetAwaited(let_go);
+  if (missed) watch->ProbeSoon();
+}
+
+void HeldBuffer::Promise(core::CallId hand_out, Recipient recipient) {
+  const std::lock_guard lock(mutex_);
+  records_[hand_out] = Record{.recipient = std::move(recipient), .since_ns = EventLoop::NowNs()};
+}
+
+absl::StatusOr<base::UniqueFd> HeldBuffer::HandOut(core::CallId hand_out) {
+  std::shared_ptr<const heaps::Buffer> buffer;
+  heaps::Access access = heaps::Access::kReadOnly;
+  {
+    const std::lock_guard lock(mutex_);
+    buffer = buffer_;
+    access = records_.at(hand_out).recipient.access;
+  }
+  absl::StatusOr<heaps::HandedOut> made = buffer->HandOut(access);
+  if (!made.ok()) return made.status();
+  const std::lock_guard lock(mutex_);
+  Record& record = records_.at(hand_out);
+  record.made = true;
+  record.mark = made->mark;
+  ++hand_outs_;
+  return std::move(made->fd);
+}
+
+void HeldBuffer::Abandon(core::CallId hand_out) {
+  std::shared_ptr<BufferWatch> watch;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = records_.find(hand_out);
+    if (found == records_.end() || found->second.made) return;
+    records_.erase(found);
+    watch = watch_;
+  }
+  listener_.ended(hand_out);
+  if (watch) watch->ProbeSoon();
+}
+
+void HeldBuffer::OpenAhead(heaps::Access access) const {
+  std::shared_ptr<const heaps::Buffer> buffer;
+  {
+    const std::lock_guard lock(mutex_);
+    if (let_go_) return;
+    buffer = buffer_;
+  }
+  buffer->OpenAhead(access);
+}
+
+absl::StatusOr<base::UniqueFd> HeldBuffer::CloseWeakAsapEnd() {
+  {
+    // Each holder gets a description of his own: flags that one of them sets are nobody else's.
+    const std::lock_guard lock(mutex_);
+    if (signal_) return base::Reopen(signal_->write_end, O_RDONLY);
+  }
+  absl::StatusOr<BufferLedger::Share> share = ledger_->ReserveSignal(facts_.owner);
+  if (!share.ok()) return share.status();
+  auto made = MakePipe();
+  if (!made.ok()) return made.status();
+  const std::lock_guard lock(mutex_);
+  if (signalled_) return std::move(made->first);  // the other end is closed here
+  if (signal_) return base::Reopen(signal_->write_end, O_RDONLY);
+  signal_.emplace(Signal{std::move(made->second), *std::move(share)});
+  return std::move(made->first);
+}
+
+void HeldBuffer::SignalCloseWeakAsap() {
+  std::optional<Signal> last;  // closed without the lock
+  {
+    const std::lock_guard lock(mutex_);
+    signalled_ = true;
+    last.swap(signal_);
+  }
+}
+
+void HeldBuffer::LetGo() {
+  std::shared_ptr<const heaps::Buffer> buffer;
+  std::shared_ptr<BufferWatch> watch;
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(let_go_, true)) return;
+    buffer = buffer_;
+    watch = watch_;
+  }
+  if (!buffer) return;
+  buffer->StopOpeningAhead();
+  if (!watch) return;
+  watch->SetAwaited(true);
+  watch->ProbeSoon();
+}
+
+std::optional<Recipient> HeldBuffer::Recognise(base::BorrowedFd shown) const {
+  const std::lock_guard lock(mutex_);
+  if (!buffer_) return std::nullopt;
+  for (const auto& [call, record] : records_) {
+    if (record.made && buffer_->IsHandOut(shown, record.mark)) return record.recipient;
+  }
+  return std::nullopt;
+}
+
+std::optional<Recipient> HeldBuffer::RecipientOf(core::CallId hand_out) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = records_.find(hand_out);
+  return found == records_.end() ? std::nullopt : std::optional(found->second.recipient);
+}
+
+bool HeldBuffer::Probe() {
+  std::vector<core::CallId> ended;
+  std::optional<Remains> remains;
+  bool held = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!buffer_) return false;
+    bool promised = false;
+    std::erase_if(records_, [&](const auto& entry) {
+      const auto& [call, record] = entry;
+      promised |= !record.made;
+      const bool over = record.made && !buffer_->MayLive(record.mark);
+      if (over) ended.push_back(call);
+      return over;
+    });
+    // As long as the daemon itself keeps the buffer strong, nobody else's end is the buffer's.
+    if (let_go_ && !promised && buffer_->IsOnlyOurs()) {
+      for (const auto& [call, record] : records_) ended.push_back(call);
+      records_.clear();
+      remains.emplace(TakeRemains());
+    }
+    untracked_ = let_go_ && !remains && records_.empty();
+    held = !records_.empty() || untracked_;
+  }
+  for (const core::CallId call : ended) listener_.ended(call);
+  if (!remains) return held;
+  if (size_bytes_ <= kFreedInPlaceBytes) {
+    Free(*std::move(remains));
+    return false;
+  }
+  auto job = std::make_shared<Remains>(*std::move(remains));
+  listener_.run_aside([self = shared_from_this(), job] { self->Free(std::move(*job)); });
+  return false;
+}
+
+HeldBuffer::Remains HeldBuffer::TakeRemains() {
+  signalled_ = true;
+  return {.buffer = std::exchange(buffer_, nullptr),
+          .watch = std::exchange(watch_, nullptr),
+          .signal = std::exchange(signal_, std::nullopt),
+          .share = std::exchange(share_, {})};
+}
+
+void HeldBuffer::Free(Remains remains) {
+  ledger_->Forget(identity_);
+  remains.watch.reset();  // it keeps the memory
+  // Whoever kept a way to it that nobody can see finds nothing there.
+  remains.buffer->Discard();
+  remains.buffer.reset();
+  remains.share = {};
+  listener_.gone();
+}
+
+BufferInfo HeldBuffer::Describe() const {
+  BufferInfo info;
+  info.index = facts_.index;
+  info.name = facts_.name;
+  info.device = identity_.device;
+  info.inode = identity_.inode;
+  info.size_bytes = size_bytes_;
+  const int64_t now = EventLoop::NowNs();
+  const std::lock_guard lock(mutex_);
+  info.gone = buffer_ == nullptr;
+  info.hand_outs = hand_outs_;
+  info.untracked_holder = untracked_;
+  for (const auto& [call, record] : records_) {
+    if (!record.made) continue;
+    info.holders.push_back({.node = record.recipient.node,
+                            .peer = record.recipient.peer,
+                            .weak = record.recipient.weak,
+                            .read_only = record.recipient.access == heaps::Access::kReadOnly,
+                            .read_only_enforced = record.recipient.read_only_enforced,
+                            .age_ns = now - record.since_ns});
+  }
+  return info;
+}
+
+}  // namespace sysmem::server

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One buffer as the daemon holds it: its memory, who was handed it, whether that still lives, and
+// the signal that tells weak holders to let go.
+//
+//   Promise --HandOut--> lives --last copy closed--> ended(call)
+//      '------Abandon----------------------------------^
+//
+//   the daemon: LetGo, then, when nobody has it any more: gone()
+//
+// A hand-out is promised in the turn of its collection, opened when its reply can be sent, and ends
+// when nothing is left of it: no descriptor, copy, mapping or message in flight, in any process. It
+// is known by the call that was answered with it.
+//
+// What becomes of the buffer is decided by the core (core/buffer_lives.h), which hears of ends by
+// the callbacks.
+//
+// Thread-safe. Callbacks are called without locks, from the thread of whoever looked.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/unique_fd.h"
+#include "core/event.h"
+#include "core/plan.h"
+#include "heaps/heap.h"
+#include "server/buffer_ledger.h"
+#include "server/inspection.h"
+#include "server/last_close.h"
+
+namespace sysmem::server {
+
+// Whom a hand-out is for, and what it allows.
+struct Recipient {
+  core::NodeId node = 0;  // 0: GetVmoInfo
+  PeerInfo peer;
+  bool weak = false;
+  heaps::Access access = heaps::Access::kReadWrite;
+  uint32_t rights = 0;  // RES-1
+  bool read_only_enforced = false;
+};
+
+class HeldBuffer : public std::enable_shared_from_this<HeldBuffer> {
+ public:
+  // What it is, for as long as it is.
+  struct Facts {
+    uint64_t collection_id = 0;
+    uint32_t index = 0;
+    std::string name;  // empty if the collection had none
+    uid_t owner = 0;   // the user who began the collection
+    std::shared_ptr<const core::SingleBufferSettings> settings;
+  };
+  struct Listener {
+    std::function<void(core::CallId hand_out)> ended;
+    std::function<void()> gone;  // after the last `ended`
+    // Runs a job that may take milliseconds (freeing pages) where nobody waits for it.
+    std::function<void(std::function<void()> job)> run_aside;
+  };
+
+  HeldBuffer(std::unique_ptr<heaps::Buffer> buffer, Facts facts,
+             std::shared_ptr<BufferLedger> ledger, BufferLedger::Share share);
+  ~HeldBuffer();
+  HeldBuffer(const HeldBuffer&) = delete;
+  HeldBuffer& operator=(const HeldBuffer&) = delete;
+
+  // Once, before the first promise.
+  void Listen(Listener listener) { listener_ = std::move(listener); }
+  // Begins to notice ends, those that have come already among them. Takes longer than handing out;
+  // so once the first reply has left. Once.
+  void Watch(LastClose& last_close);
+
+  void Promise(core::CallId hand_out, Recipient recipient);
+  // REQUIRES: promised, and neither made nor abandoned.
+  absl::StatusOr<base::UniqueFd> HandOut(core::CallId hand_out);
+  // It will not be made, or what was made was not sent. No effect on one that lives.
+  void Abandon(core::CallId hand_out);
+  void OpenAhead(heaps::Access access) const;
+
+  // An end of its own of the close_weak_asap, made on first use. Has hung up if the signal was
+  // given. Errors: ResourceExhausted when descriptors are short.
+  absl::StatusOr<base::UniqueFd> CloseWeakAsapEnd();
+  // END-1(d). Once.
+  void SignalCloseWeakAsap();
+
+  // The daemon's own use of it is over.
+  void LetGo();
+
+  // Which hand-out a descriptor is that a client showed; its recipient. Nothing if it bears no mark
+  // of one that lives.
+  std::optional<Recipient> Recognise(base::BorrowedFd shown) const;
+
+  // Whom it was given, if it lives.
+  std::optional<Recipient> RecipientOf(core::CallId hand_out) const;
+
+  const Facts& facts() const { return facts_; }
+  uint64_t size_bytes() const { return size_bytes_; }
+  heaps::BufferIdentity identity() const { return identity_; }
+  BufferInfo Describe() const;
+
+ private:
+  struct Record {
+    Recipient recipient;
+    int64_t since_ns = 0;
+    bool made = false;
+    heaps::Mark mark = 0;
+  };
+  struct Signal {
+    base::UniqueFd write_end;
+    BufferLedger::Share share;
+  };
+
+  // What its last owner frees.
+  struct Remains {
+    std::shared_ptr<const heaps::Buffer> buffer;
+    std::shared_ptr<BufferWatch> watch;
+    std::optional<Signal> signal;
+    BufferLedger::Share share;
+  };
+
+  // One look at who is left; true while somebody seems to be.
+  bool Probe();
+  Remains TakeRemains();  // REQUIRES: mutex_ held
+  void Free(Remains remains);
+
+  const Facts facts_;
+  const uint64_t size_bytes_;
+  const heaps::BufferIdentity identity_;
+  const std::shared_ptr<BufferLedger> ledger_;
+  Listener listener_;
+
+  mutable std::mutex mutex_;
+  // Guarded by mutex_:
+  std::shared_ptr<const heaps::Buffer> buffer_;  // null once it is gone
+  BufferLedger::Share share_;
+  std::map<core::CallId, Record> records_;
+  uint64_t hand_outs_ = 0;  // ever made
+  bool let_go_ = false;
+  bool untracked_ = false;  // at the last look: somebody has it whom no record tells of
+  bool signalled_ = false;
+  std::optional<Signal> signal_;
+  std::shared_ptr<BufferWatch> watch_;
+};
+
+}  // namespace sysmem::server
