@@ -4,10 +4,13 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
 using sysmem::client::InvalidArgument;
+using sysmem::client::kNoDescriptor;
+using sysmem::client::OwnedBuffer;
 using sysmem::client::Report;
 using sysmem::client::SystemFailure;
 
@@ -40,9 +43,15 @@ Outcome<std::unique_ptr<sysmem_buffers>> MakeBuffers(Connection& connection,
                               .close_weak_asap_fd = owned->close_weak_asap.get(),
                               .device = 0,
                               .inode = 0,
-                              .is_dma_buf = false});
+                              .is_dma_buf = false,
+                              .is_weak = false});
     buffers->owned.push_back(std::move(owned));
   }
+  // Weak is the participant, not a buffer; of those that are no more it gets no signal.
+  const bool weak =
+      std::any_of(buffers->views.begin(), buffers->views.end(),
+                  [](const sysmem_buffer& view) { return view.close_weak_asap_fd >= 0; });
+  for (sysmem_buffer& view : buffers->views) view.is_weak = weak;
   if (complete) return buffers;
   return Failure{.status = SYSMEM_SYSTEM,
                  .message = "the daemon named a descriptor that did not come"};
@@ -59,8 +68,9 @@ void sysmem_buffers::Look() {
       view.inode = status.st_ino;
     }
     // Only memfds have seals; what the daemon hands out is one or the other, the same for all.
-    const bool is_dma_buf =
-        !views.empty() && views[0].fd >= 0 && ::fcntl(views[0].fd, F_GET_SEALS) < 0;
+    const auto any = std::find_if(views.begin(), views.end(),
+                                  [](const sysmem_buffer& view) { return view.fd >= 0; });
+    const bool is_dma_buf = any != views.end() && ::fcntl(any->fd, F_GET_SEALS) < 0;
     for (sysmem_buffer& view : views) view.is_dma_buf = is_dma_buf && view.fd >= 0;
   });
 }
@@ -87,13 +97,20 @@ sysmem_status sysmem_buffers_dup_fd(const sysmem_buffers* buffers, size_t index,
     return Report(InvalidArgument("index", "there is no such buffer"), failure);
   }
   if (!buffers->owned[index]->fd) {
-    return Report(InvalidArgument("index", "this participant has no descriptors (NONE usage)"),
-                  failure);
+    return Report(InvalidArgument("index", kNoDescriptor), failure);
   }
   sysmem::base::UniqueFd copy = sysmem::base::Dup(buffers->owned[index]->fd);
   if (!copy) return Report(SystemFailure(errno, "duplicating a buffer's descriptor"), failure);
   *fd = copy.release();
   return SYSMEM_OK;
+}
+
+void sysmem_buffers_close(sysmem_buffers* buffers, size_t index) {
+  if (index >= buffers->owned.size()) return;
+  buffers->Look();  // what it was can still be read
+  buffers->owned[index] = std::make_shared<OwnedBuffer>();
+  buffers->views[index].fd = -1;
+  buffers->views[index].close_weak_asap_fd = -1;
 }
 
 void sysmem_buffers_destroy(sysmem_buffers* buffers) { delete buffers; }

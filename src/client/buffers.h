@@ -18,6 +18,10 @@
 
 namespace sysmem::client {
 
+// Why nothing can be done with a buffer whose fd is -1.
+inline constexpr char kNoDescriptor[] =
+    "there is no descriptor: NONE usage, or a weak buffer without strong holders, or it was closed";
+
 // Descriptors of one buffer; shared with its mappings.
 struct OwnedBuffer {
   base::UniqueFd fd;

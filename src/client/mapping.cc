@@ -18,6 +18,7 @@
 
 using sysmem::client::Failure;
 using sysmem::client::InvalidArgument;
+using sysmem::client::kNoDescriptor;
 using sysmem::client::OwnedBuffer;
 using sysmem::client::Report;
 using sysmem::client::SystemFailure;
@@ -46,7 +47,7 @@ std::optional<Failure> CheckAccess(const sysmem_settings& settings, const sysmem
                                    uint32_t access) {
   if (buffer == nullptr) return InvalidArgument("index", "there is no such buffer");
   if (buffer->fd < 0) {
-    return InvalidArgument("index", "this participant has no descriptors (NONE usage)");
+    return InvalidArgument("index", kNoDescriptor);
   }
   if (access == 0 || (access & ~kAnyAccess) != 0) {
     return InvalidArgument("access", "it is SYSMEM_ACCESS_READ, SYSMEM_ACCESS_WRITE or both");

@@ -30,12 +30,18 @@ struct OwnedInfo : sysmem_vmo_info {
   std::unique_ptr<Settings> owned_settings;
 };
 
-const sysmem_vmo_info* MakeInfo(Connection& connection, const sysmem2::GetVmoInfoResult& result) {
+// Null if the daemon named a descriptor that did not come.
+std::unique_ptr<OwnedInfo> MakeInfo(Connection& connection,
+                                    const sysmem2::GetVmoInfoResult& result) {
   auto info = std::make_unique<OwnedInfo>();
   info->buffer_collection_id = result.buffer_collection_id();
   info->buffer_index = result.buffer_index();
   if (result.has_weak_vmo()) info->weak = connection.Claim(result.weak_vmo());
   if (result.has_close_weak_asap()) info->close_weak = connection.Claim(result.close_weak_asap());
+  if (result.has_weak_vmo() != static_cast<bool>(info->weak) ||
+      result.has_close_weak_asap() != static_cast<bool>(info->close_weak)) {
+    return nullptr;
+  }
   info->weak_fd = info->weak.get();
   info->close_weak_asap_fd = info->close_weak.get();
   if (result.has_single_buffer_settings()) {
@@ -47,7 +53,7 @@ const sysmem_vmo_info* MakeInfo(Connection& connection, const sysmem2::GetVmoInf
   info->constraints_ok = result.constraints_ok();
   info->has_settings_match = result.has_vmo_settings_match();
   info->settings_match = result.vmo_settings_match();
-  return info.release();
+  return info;
 }
 
 sysmem_vmo_info_request WithDefaults(const sysmem_vmo_info_request* request) {
@@ -92,7 +98,13 @@ sysmem_status sysmem_get_vmo_info(sysmem_client* client, int fd,
        .descriptors = std::move(descriptors)},
       {.deadline_ns = deadline_ns});
   if (!result.ok()) return Report(std::move(result.failure()), failure);
-  *info = MakeInfo(*client->connection, result->get_vmo_info());
+  auto made = MakeInfo(*client->connection, result->get_vmo_info());
+  if (made == nullptr) {
+    return Report(
+        {.status = SYSMEM_SYSTEM, .message = "the daemon named a descriptor that did not come"},
+        failure);
+  }
+  *info = made.release();
   return SYSMEM_OK;
 }
 

@@ -13,8 +13,19 @@
  * destroyed, the session ends or the daemon dies. The memory is freed when the last descriptor and
  * mapping of the last participant is gone.
  *
- * Thread-safety: buffers never change and may be read from all threads. A mapping may be used from
- * several threads; begin and end of one access are the program's to pair.
+ * Weak buffers. A participant that called sysmem_node_set_weak() (node.h), or whose token was made
+ * from one that did, holds its buffers weakly: it may use them as long as somebody else needs them.
+ * Each comes with close_weak_asap_fd, which hangs up when the last strong holder of that buffer is
+ * gone: the program then closes the buffer (sysmem_buffers_close()), its own duplicates and its
+ * mappings at once, and goes on with the others. Nothing is taken away from one that does not, but
+ * after 5 s the daemon names it in its log.
+ *
+ *   struct pollfd poller = {sysmem_buffers_get(buffers, index)->close_weak_asap_fd, 0, 0};
+ *   if (poll(&poller, 1, timeout) == 1) sysmem_buffers_close(buffers, index);
+ *
+ * Thread-safety: buffers never change, except by sysmem_buffers_close(), and may be read from all
+ * threads. A mapping may be used from several threads; begin and end of one access are the
+ * program's to pair.
  */
 #pragma once
 
@@ -81,16 +92,22 @@ struct sysmem_settings {
   bool tells_holders_apart, reports_end, reduces_rights; /* what the heap can promise */
 };
 
-/* One buffer. */
+/* One buffer. Fields may be added at the end. */
 struct sysmem_buffer {
   uint32_t index; /* the number everybody knows it by */
-  int fd;         /* belongs to the sysmem_buffers; -1: this participant gets none (NONE usage) */
-  uint64_t usable_start;  /* first usable byte; 0 today */
-  int close_weak_asap_fd; /* weak holders: hangs up when the buffer must be let go; else -1 */
+  /* Belongs to the sysmem_buffers. -1: this participant gets none (NONE usage); it is weak, and no
+   * strong holder was left; or it was closed. */
+  int fd;
+  uint64_t usable_start; /* first usable byte; 0 today */
+  /* Weak buffers: becomes ready (POLLHUP, asked for or not) when the buffer must be closed, and
+   * stays so. Belongs to the sysmem_buffers. -1: a strong buffer; one that is no more; or closed.
+   */
+  int close_weak_asap_fd;
   /* (device, inode) names the memory: equal in all participants. 0 without descriptor. */
   uint64_t device;
   uint64_t inode;
   bool is_dma_buf; /* else a memfd */
+  bool is_weak;    /* else strong: what this program has of it keeps it alive for everybody */
 };
 
 SYSMEM_API size_t sysmem_buffers_count(const sysmem_buffers* buffers);
@@ -104,8 +121,18 @@ SYSMEM_API const struct sysmem_buffer* sysmem_buffers_get(const sysmem_buffers* 
 /* A duplicate of a buffer's descriptor that belongs to the caller. */
 SYSMEM_API sysmem_status sysmem_buffers_dup_fd(const sysmem_buffers* buffers, size_t index, int* fd,
                                                sysmem_failure** failure);
-/* Closes the descriptors. Mappings stay. NULL is fine. */
+/* Closes the descriptors of one buffer, while the others stay; its fd and close_weak_asap_fd are -1
+ * then. Mappings and duplicates stay, and hold the buffer on. Does nothing if there is no such
+ * buffer or it is closed already. Nobody may read `buffers` on another thread meanwhile. */
+SYSMEM_API void sysmem_buffers_close(sysmem_buffers* buffers, size_t index);
+/* Closes the descriptors of all. Mappings stay. NULL is fine. */
 SYSMEM_API void sysmem_buffers_destroy(sysmem_buffers* buffers);
+
+/* Waits until what a descriptor speaks of is over: a close_weak_asap_fd, or a tracking (node.h).
+ * SYSMEM_OK when it has hung up, SYSMEM_TIMEOUT when it has not by the deadline (SYSMEM_NO_WAIT:
+ * just looks), SYSMEM_INVALID_ARGUMENT when it is not open. Needs no session and may be called from
+ * any thread; a program with an event loop polls the descriptor instead. */
+SYSMEM_API sysmem_status sysmem_await_hangup(int fd, int64_t deadline_ns, sysmem_failure** failure);
 
 /* ---- Access by the CPU
  * --------------------------------------------------------------------------- */
@@ -115,8 +142,10 @@ SYSMEM_API void sysmem_buffers_destroy(sysmem_buffers* buffers);
 
 /* Maps the whole buffer. Before that it is made sure that the buffer cannot shrink under the
  * program and is as large as the settings say. SYSMEM_INVALID_ARGUMENT when the participant has no
- * descriptor, asks to write without the right to, or the memory is INACCESSIBLE. The mapping keeps
- * the buffer alive. */
+ * descriptor, asks to write without the right to, or the memory is INACCESSIBLE.
+ *
+ * The mapping holds the buffer as the descriptor did, strongly or weakly, also after `buffers` is
+ * destroyed, the session over or the daemon gone: it must go too before the buffer can end. */
 SYSMEM_API sysmem_status sysmem_map(const sysmem_buffers* buffers, size_t index, uint32_t access,
                                     sysmem_mapping** mapping, sysmem_failure** failure);
 /* The first usable byte, and how many bytes follow it (the raw size less usable_start). */
@@ -164,29 +193,39 @@ SYSMEM_API const char* sysmem_color_space_name(uint32_t color_space);
 /* ---- GetVmoInfo: what a buffer's descriptor belongs to
  * --------------------------------------------- */
 
+/* What to tell besides collection and index. */
 struct sysmem_vmo_info_request {
   size_t struct_size; /* sizeof(struct sysmem_vmo_info_request) */
+  /* A weak descriptor of the same buffer, which allows no more than the one asked about. */
   bool need_weak;
   bool need_settings;
-  const sysmem_constraints* constraints_to_check; /* NULL: no check */
-  int settings_to_check_fd;                       /* another buffer; -1: no check */
+  /* Whether a participant with these constraints could join; counts are not compared. NULL: not */
+  const sysmem_constraints* constraints_to_check;
+  /* Whether another buffer has the same settings, sizes included or not. Borrowed; -1: not */
+  int settings_to_check_fd;
   bool settings_to_check_ignore_size;
 };
 #define SYSMEM_VMO_INFO_REQUEST_INIT \
   { sizeof(struct sysmem_vmo_info_request), false, false, 0, -1, false }
 
+/* Fields may be added at the end. */
 struct sysmem_vmo_info {
-  uint64_t buffer_collection_id;
-  uint64_t buffer_index;
-  int weak_fd;            /* with need_weak, else -1; belongs to the info */
-  int close_weak_asap_fd; /* for a weak descriptor or with need_weak, else -1; likewise */
-  const struct sysmem_settings* settings; /* with need_settings, else NULL */
-  bool has_constraints_ok, constraints_ok;
-  bool has_settings_match, settings_match;
+  uint64_t buffer_collection_id; /* as sysmem_buffers_collection_id() */
+  uint64_t buffer_index;         /* as sysmem_buffer.index */
+  int weak_fd;                   /* with need_weak, else -1; belongs to the info */
+  /* For a weak descriptor or with need_weak, else -1; belongs to the info. May have hung up. */
+  int close_weak_asap_fd;
+  const struct sysmem_settings* settings;  /* with need_settings, else NULL */
+  bool has_constraints_ok, constraints_ok; /* with constraints_to_check */
+  bool has_settings_match, settings_match; /* with settings_to_check_fd */
 };
 
-/* `request` may be NULL. `fd` stays the caller's. *info is freed with sysmem_vmo_info_free(), which
- * closes its descriptors. */
+/* Which buffer a descriptor is of: strong or weak, from a wait or from another program, of a
+ * collection that may be over. `request` may be NULL. `fd` stays the caller's. *info is freed with
+ * sysmem_vmo_info_free(), which closes its descriptors.
+ *
+ * Errors: SYSMEM_ERROR_NOT_FOUND, the memory is not of this daemon; NO_MORE_STRONG_VMO_HANDLES,
+ * need_weak of a buffer that has no strong holder left; PROTOCOL_DEVIATION, no memory at all. */
 SYSMEM_API sysmem_status sysmem_get_vmo_info(sysmem_client* client, int fd,
                                              const struct sysmem_vmo_info_request* request,
                                              int64_t deadline_ns,

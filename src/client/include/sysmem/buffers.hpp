@@ -9,7 +9,14 @@
 //     Read(mapping->bytes());
 //   }  // the access ends here
 //
-// Buffers outlive the collection, the client and the daemon. A Mapping keeps its buffer alive.
+// Buffers outlive the collection, the client and the daemon. A Mapping holds its buffer as the
+// Buffers did. Weak buffers (buffers.h says what that is) are let go one by one:
+//
+//   if (buffers[index].is_weak && buffers.MustClose(index)) {
+//     mapping.reset();  // whatever the program made of it
+//     buffers.Close(index);
+//   }
+//
 // Thread-safety: as buffers.h.
 #pragma once
 
@@ -91,6 +98,13 @@ class Mapping {
   std::unique_ptr<sysmem_mapping, Free> mapping_;
 };
 
+// Waits until a close_weak_asap_fd, or the end of a tracking, hangs up; kTimeout if it has not by
+// then. `fd` is borrowed.
+inline Result<void> AwaitHangup(int fd, Deadline deadline) {
+  detail::Call call;
+  return call.Finish(sysmem_await_hangup(fd, deadline.ns(), call.out()));
+}
+
 // What a wait brings: descriptors and settings.
 class Buffers {
  public:
@@ -112,6 +126,15 @@ class Buffers {
     }
     return UniqueFd(fd);
   }
+
+  // Whether the last strong holder of a weak buffer is gone, so that it is to be closed now. False
+  // for a strong buffer and for one that is closed.
+  bool MustClose(size_t index) const {
+    const int signal = (*this)[index].close_weak_asap_fd;
+    return signal >= 0 && AwaitHangup(signal, Deadline::Passed()).ok();
+  }
+  // Closes one buffer. Mappings and duplicates hold it on.
+  void Close(size_t index) { sysmem_buffers_close(buffers_.get(), index); }
 
   // Maps a whole buffer (SYSMEM_ACCESS_ bits).
   Result<Mapping> Map(size_t index, uint32_t access) const {
@@ -143,7 +166,8 @@ class Buffers {
   std::unique_ptr<sysmem_buffers, Free> buffers_;
 };
 
-// What a buffer's descriptor belongs to (GetVmoInfo).
+// What to tell of a buffer's descriptor besides collection and index (Client::GetVmoInfo()); fields
+// as in buffers.h.
 struct VmoInfoRequest {
   bool need_weak = false;
   bool need_settings = false;
@@ -152,10 +176,26 @@ struct VmoInfoRequest {
   bool settings_to_check_ignore_size = false;
 };
 
+// Which buffer a descriptor is of, and what was asked for.
 class VmoInfo {
  public:
   explicit VmoInfo(const sysmem_vmo_info* info) : info_(info) {}
-  const sysmem_vmo_info* operator->() const { return info_.get(); }
+
+  uint64_t collection_id() const { return info_->buffer_collection_id; }
+  uint64_t buffer_index() const { return info_->buffer_index; }
+  // -1 unless asked for. Belongs to this object.
+  int weak_fd() const { return info_->weak_fd; }
+  // -1 unless the descriptor is weak, or a weak one was asked for. Belongs to this object.
+  int close_weak_asap_fd() const { return info_->close_weak_asap_fd; }
+  // Null unless asked for. Lives as long as this object.
+  const Settings* settings() const { return info_->settings; }
+  // Unset unless asked for, likewise.
+  std::optional<bool> constraints_ok() const {
+    return info_->has_constraints_ok ? std::optional(info_->constraints_ok) : std::nullopt;
+  }
+  std::optional<bool> settings_match() const {
+    return info_->has_settings_match ? std::optional(info_->settings_match) : std::nullopt;
+  }
 
  private:
   struct Free {

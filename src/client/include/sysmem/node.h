@@ -200,8 +200,14 @@ SYSMEM_API sysmem_status sysmem_collection_attach_token_exported(sysmem_collecti
                                                                  uint32_t rights_mask,
                                                                  int64_t deadline_ns, int* token_fd,
                                                                  sysmem_failure** failure);
-/* `owned_fd` is the write end of a pipe: the daemon closes it when at most `buffers_remaining`
- * buffers of this collection still exist, or its allocation has failed. Queued. */
+/* *over_fd, which belongs to the caller, hangs up when at most `buffers_remaining` buffers of this
+ * collection are left in the world: 0, all are gone, held by nobody. At once if there never were
+ * more, or when this collection's allocation fails, whatever others hold. After allocation it goes
+ * on when the node ends. See Trackings. Queued. */
+SYSMEM_API sysmem_status sysmem_collection_track_lifetime(sysmem_collection* collection,
+                                                          uint32_t buffers_remaining, int* over_fd,
+                                                          sysmem_failure** failure);
+/* The same with a pipe of the caller's: `owned_fd` is the write end (or a connected socket). */
 SYSMEM_API sysmem_status sysmem_collection_attach_lifetime_tracking(sysmem_collection* collection,
                                                                     int owned_fd,
                                                                     uint32_t buffers_remaining,
@@ -297,14 +303,27 @@ SYSMEM_API sysmem_status sysmem_node_set_weak(sysmem_node* node, sysmem_failure*
  * was made from, with `for_child_nodes_also`) before it waits, else the wait fails it. Queued. */
 SYSMEM_API sysmem_status sysmem_node_set_weak_ok(sysmem_node* node, bool for_child_nodes_also,
                                                  sysmem_failure** failure);
-/* `owned_fd` is the write end of a pipe (or a connected socket): the daemon closes it when this
- * node is no more, so that the read end hangs up. Its constraints reserve no buffers then, which
- * are free for a token attached next. The node stays after its release, as long as what it said
- * counts. At most 256 per node; one more fails the node, as does a descriptor of another kind. When
- * the daemon keeps too many descriptors the call is refused (NO_MEMORY), the node unharmed, and the
- * pipe hangs up all the same: look for the refusal before believing the signal. Queued. */
+/* *over_fd, which belongs to the caller, hangs up when this node is no more. Its constraints
+ * reserve no buffers then, which are free for a token attached next. The node stays after its
+ * release, as long as what it said counts. At most 256 trackings per node; one more fails the node.
+ * See Trackings. Queued. */
+SYSMEM_API sysmem_status sysmem_node_track(sysmem_node* node, int* over_fd,
+                                           sysmem_failure** failure);
+/* The same with a pipe of the caller's: `owned_fd` is the write end (or a connected socket); one of
+ * another kind fails the node. */
 SYSMEM_API sysmem_status sysmem_node_attach_tracking(sysmem_node* node, int owned_fd,
                                                      sysmem_failure** failure);
+
+/* ---- Trackings ----------------------------------------------------------------------------------
+ *
+ * A tracking is the read end of a pipe; the daemon has the write end and closes it when it is over.
+ * It is polled with an event loop's other descriptors (POLLHUP, asked for or not; for good), looked
+ * at and waited for with sysmem_await_hangup(), duplicated and passed on to whoever wants to know;
+ * it says the same in all processes and after the session. Closing it tells nobody anything.
+ *
+ * It also hangs up when the daemon ends, when the node was gone before it was attached, and when
+ * the daemon refuses it because it keeps too many descriptors (NO_MEMORY; the node goes on): look
+ * for the refusal (listener, sysmem_client_roundtrip()) before believing the signal. */
 
 /* Events of a node, called from dispatch. Failures are valid during the call. Each may be NULL. */
 struct sysmem_node_listener {

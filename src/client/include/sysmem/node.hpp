@@ -9,6 +9,7 @@
 // Thread-safety and callbacks: client.h. A listener may destroy the object it was set on.
 #pragma once
 
+#include <fcntl.h>
 #include <sysmem/node.h>
 
 #include <cstdint>
@@ -33,6 +34,25 @@ class Token;
 struct NodeListener {
   std::function<void(const Failure& why)> closed;   // the node is gone
   std::function<void(const Failure& why)> refused;  // a queued call was refused
+};
+
+// Tells when something is over: the buffers of a collection (Collection::TrackLifetime()) or a node
+// (TrackNode()). node.h, Trackings, says what else it may mean. Independent of the client.
+class Tracking {
+ public:
+  explicit Tracking(UniqueFd over) : over_(std::move(over)) {}
+
+  // Hangs up when it is over. Belongs to this object.
+  int fd() const { return over_.get(); }
+  bool IsOver() const { return Await(Deadline::Passed()).ok(); }
+  // kTimeout: not over by then.
+  Result<void> Await(Deadline deadline) const { return AwaitHangup(fd(), deadline); }
+  // Another one for the same, which may go to another process. Unset when the process has no more
+  // descriptors.
+  UniqueFd DupFd() const { return UniqueFd(::fcntl(fd(), F_DUPFD_CLOEXEC, 0)); }
+
+ private:
+  UniqueFd over_;
 };
 
 namespace detail {
@@ -135,6 +155,14 @@ class NodeOwner {
     Call call;
     return call.Finish(sysmem_node_set_weak_ok(node(), for_child_nodes_also, call.out()));
   }
+  // Tells when this node is no more.
+  Result<Tracking> TrackNode() {
+    Call call;
+    int over = -1;
+    if (sysmem_node_track(node(), &over, call.out()) != SYSMEM_OK) return call.TakeFailure();
+    return Tracking(UniqueFd(over));
+  }
+  // The same with a pipe of the caller's.
   Result<void> AttachNodeTracking(UniqueFd write_end) {
     Call call;
     return call.Finish(sysmem_node_attach_tracking(node(), write_end.release(), call.out()));
@@ -352,6 +380,17 @@ class Collection : public detail::CollectionOwner {
     }
     return UniqueFd(fd);
   }
+  // Tells when at most so many of its buffers are left, held by anybody.
+  Result<Tracking> TrackLifetime(uint32_t buffers_remaining = 0) {
+    detail::Call call;
+    int over = -1;
+    if (sysmem_collection_track_lifetime(get(), buffers_remaining, &over, call.out()) !=
+        SYSMEM_OK) {
+      return call.TakeFailure();
+    }
+    return Tracking(UniqueFd(over));
+  }
+  // The same with a pipe of the caller's.
   Result<void> AttachLifetimeTracking(UniqueFd write_end, uint32_t buffers_remaining) {
     detail::Call call;
     return call.Finish(sysmem_collection_attach_lifetime_tracking(get(), write_end.release(),
