@@ -46,8 +46,8 @@ TEST_F(Tok, ValidatesTheTokensTheDaemonKnowsAndNoOthers) {
   EXPECT_FALSE(*known);
 }
 
-// Case TOK-2, as far as it maps: a token that the daemon never made hurts only the would-be
-// collection.
+// Case TOK-2: a token that the daemon never made hurts only the would-be collection, and one that
+// is released and dropped before the daemon hears of it hurts nobody.
 TEST_F(Tok, NeverMadeHurtsOnlyTheCollectionThatIsNot) {
   SYSMEM_EXPECT_OK(client().SetDebugClientInfo("TestAllocator", 1));
   auto root = client().CreateToken();
@@ -67,6 +67,11 @@ TEST_F(Tok, NeverMadeHurtsOnlyTheCollectionThatIsNot) {
   auto answer = stranger->Sync();
   ASSERT_FALSE(answer.ok());
   EXPECT_EQ(answer.failure().error, sysmem::Error::kNotFound) << answer.failure().text;
+  auto late = root->Duplicate();
+  SYSMEM_ASSERT_OK(late);
+  SYSMEM_EXPECT_OK(late->SetDebugClientInfo("TestClient2", 3));
+  SYSMEM_EXPECT_OK(late->Release());
+  late->Close();
   SYSMEM_EXPECT_OK(root->Sync());
   SYSMEM_EXPECT_OK(collection->Sync());
 }

@@ -60,7 +60,7 @@ TEST_F(Weak, WithoutAnyStrongNodeBeforeAllocationEverythingFails) {
   EXPECT_TRUE(IsClosed(Why(child.Sync())));
 }
 
-// Case WEAK-8, except that weak buffers come with a close_weak_asap.
+// Case WEAK-8
 TEST_F(Weak, OkForChildNodesAlsoIsInherited) {
   sysmem::Token root = Root();
   sysmem::Token child_token = Dup(root);
@@ -75,12 +75,22 @@ TEST_F(Weak, OkForChildNodesAlsoIsInherited) {
   }
   auto strong = Wait(parent);
   SYSMEM_ASSERT_OK(strong);
-  EXPECT_EQ((*strong)[0].close_weak_asap_fd, -1);
+  ASSERT_EQ(strong->count(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ((*strong)[i].close_weak_asap_fd, -1) << i;
+    EXPECT_FALSE((*strong)[i].is_weak) << i;
+    EXPECT_FALSE(strong->MustClose(i)) << i;
+  }
   for (sysmem::Collection* each : {&child, &grandchild}) {
     auto weak = Wait(*each);
     SYSMEM_ASSERT_OK(weak);
-    EXPECT_EQ(weak->count(), 3u);
+    ASSERT_EQ(weak->count(), 3u);
     EXPECT_EQ(NameMemory(*weak), NameMemory(*strong));
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_GE((*weak)[i].close_weak_asap_fd, 0) << i;
+      EXPECT_TRUE((*weak)[i].is_weak) << i;
+      EXPECT_FALSE(weak->MustClose(i)) << i;
+    }
   }
 }
 

@@ -3,17 +3,16 @@
 // Three processes, one memory: a writer and two readers, as a decoder, an analyser and a presenter
 // would be.
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "tests/end_to_end/observer.h"
 #include "tests/end_to_end/participants.h"
+#include "tests/end_to_end/rights_checks.h"
 
 namespace sysmem::testing {
 namespace {
@@ -41,35 +40,6 @@ void Write(ControlChannel& test, const std::string& path, size_t readers) {
   }
   test.Send(NameMemory(joined->buffers));
   test.Expect("leave");
-}
-
-void ExpectCannotWrite(const sysmem::Buffers& buffers, size_t index) {
-  const int fd = buffers[index].fd;
-  EXPECT_EQ(::fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
-  EXPECT_EQ(::pwrite(fd, "x", 1, 0), -1);
-  EXPECT_EQ(errno, EBADF);
-  void* const mapped = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  EXPECT_EQ(mapped, MAP_FAILED);
-  EXPECT_EQ(errno, EACCES);
-  void* const readable = ::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, fd, 0);
-  ASSERT_NE(readable, MAP_FAILED);
-  EXPECT_EQ(::mprotect(readable, 4096, PROT_READ | PROT_WRITE), -1) << "mapped writable after all";
-  ::munmap(readable, 4096);
-  EXPECT_EQ(::ftruncate(fd, 0), -1);
-  EXPECT_EQ(::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), -1);
-  SYSMEM_EXPECT_STATUS(buffers.Map(index, SYSMEM_ACCESS_WRITE), sysmem::Status::kInvalidArgument);
-}
-
-void ExpectCannotReopen(const sysmem::Buffers& buffers, size_t index) {
-  const int fd = buffers[index].fd;
-  const std::string path = "/proc/self/fd/" + std::to_string(fd);
-  for (int mode : {O_RDWR, O_WRONLY}) {
-    EXPECT_EQ(::open(path.c_str(), mode | O_CLOEXEC), -1) << "reopened with " << mode;
-    EXPECT_EQ(errno, EACCES);
-  }
-  EXPECT_EQ(::fchmod(fd, 0666), -1);
-  EXPECT_EQ(errno, EPERM);
-  EXPECT_TRUE(buffers.settings().read_only_enforced);
 }
 
 void ExpectSealed(const sysmem::Buffers& buffers, size_t index) {
@@ -156,32 +126,6 @@ TEST(SharedMemory, OfTheDaemonsOwnUidIsCalledAdvisory) {
     EXPECT_FALSE(buffers->settings().read_only_enforced);
   });
   reader.ExpectSuccess();
-}
-
-// The mask of a token binds everybody below it, whatever usage they claim.
-TEST(SharedMemory, IsReadOnlyForAWriterWhoseTokenLostTheRightToWrite) {
-  DaemonProcess daemon;
-  ASSERT_TRUE(daemon.ready());
-  ClientProcess writer(kClientUid, [&](ControlChannel&) {
-    sysmem::Client client = ConnectOrDie(daemon.socket_path());
-    auto token = client.CreateToken();
-    SYSMEM_ASSERT_OK(token);
-    auto child = token->Duplicate(SYSMEM_RIGHTS_WITHOUT_WRITE);
-    SYSMEM_ASSERT_OK(child);
-    auto grandchild = child->Duplicate();
-    SYSMEM_ASSERT_OK(grandchild);
-    child->Reset();
-    auto collection = std::move(*grandchild).Bind();
-    SYSMEM_ASSERT_OK(collection);
-    SYSMEM_EXPECT_OK(collection->SetConstraints(WriterNeeds(kBuffers, kBytes)));
-    auto joined = std::move(*token).Join(ReaderNeeds(0), Patience());
-    SYSMEM_ASSERT_OK(joined);
-    auto buffers = collection->Wait(Patience());
-    SYSMEM_ASSERT_OK(buffers);
-    EXPECT_TRUE(buffers->settings().read_only);
-    for (size_t i = 0; i < buffers->count(); ++i) ExpectCannotWrite(*buffers, i);
-  });
-  writer.ExpectSuccess();
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,6 +76,24 @@ std::string DaemonProcess::Log() const {
   std::ostringstream text;
   text << std::ifstream(log_path_).rdbuf();
   return text.str();
+}
+
+std::string DaemonProcess::AwaitLogLine(const std::string& part) const {
+  // Watched before it is read: no line falls between.
+  const base::UniqueFd changes(::inotify_init1(IN_CLOEXEC));
+  EXPECT_GE(::inotify_add_watch(changes.get(), log_path_.c_str(), IN_MODIFY), 0);
+  while (true) {
+    std::istringstream lines(Log());
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find(part) != std::string::npos) return line;
+    }
+    auto changed = base::WaitReadable(changes, kPatience);
+    if (!changed.ok() || !*changed) break;
+    char events[4096];
+    if (::read(changes.get(), events, sizeof(events)) <= 0) break;
+  }
+  ADD_FAILURE() << "nothing in the daemon's log contains: " << part;
+  return {};
 }
 
 void DaemonProcess::Stop() {

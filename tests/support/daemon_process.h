@@ -42,6 +42,9 @@ class DaemonProcess {
   const std::string& socket_path() const { return socket_path_; }
   Process& process() { return process_; }
   std::string Log() const;
+  // Waits for a line that contains `part`, and returns the first. Empty, with a test failure, when
+  // none comes.
+  std::string AwaitLogLine(const std::string& part) const;
 
   // Asks it to end, and expects that it does so in order.
   void Stop();
