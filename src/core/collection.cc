@@ -39,6 +39,7 @@ Effects Collection::Handle(const Event& event) { return state_->Handle(event); }
 uint64_t Collection::CostOf(const Event& event) const { return state_->CostOf(event); }
 bool Collection::IsConnected(NodeId node) const { return state_->IsConnected(node); }
 std::optional<NodeKind> Collection::KindOf(NodeId node) const { return state_->KindOf(node); }
+DebugInfo Collection::DebugOf(NodeId node) const { return state_->DebugOf(node); }
 Snapshot Collection::TakeSnapshot() const { return state_->TakeSnapshot(); }
 Report Collection::Explain() const { return state_->Explain(); }
 bool Collection::HasFailedEarly() const { return state_->HasFailedEarly(); }
@@ -81,6 +82,11 @@ bool Collection::State::IsConnected(NodeId node) const {
 
 std::optional<NodeKind> Collection::State::KindOf(NodeId node) const {
   return IsConnected(node) ? std::optional(tree_.Find(node)->kind) : std::nullopt;
+}
+
+DebugInfo Collection::State::DebugOf(NodeId node) const {
+  const Node* found = tree_.Find(node);
+  return found != nullptr ? found->debug : DebugInfo{};
 }
 
 void Collection::State::On(const event::CreateRoot& e) {

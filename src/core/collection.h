@@ -48,6 +48,8 @@ class Collection {
 
   // Its kind, if it is connected.
   std::optional<NodeKind> KindOf(NodeId node) const;
+  // What clients call it (DBG-3); empty if there is no such node.
+  DebugInfo DebugOf(NodeId node) const;
 
   // Everything a person may want to see, copied.
   Snapshot TakeSnapshot() const;

@@ -50,6 +50,7 @@ class Collection::State {
   uint64_t CostOf(const Event& event) const;
   bool IsConnected(NodeId node) const;
   std::optional<NodeKind> KindOf(NodeId node) const;
+  DebugInfo DebugOf(NodeId node) const;
   Snapshot TakeSnapshot() const;
   Report Explain() const;
   bool HasFailedEarly() const { return failure_ && !result_; }

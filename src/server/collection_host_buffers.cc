@@ -64,6 +64,7 @@ PendingResult CollectionHost::BuffersFor(core::Grant grant, core::NodeId node, c
                                          const PeerInfo& receiver) {
   const Recipient recipient{
       .node = node,
+      .debug_name = core_.DebugOf(node).name,
       .peer = receiver,
       .weak = grant.weak,
       .access = grant.writable ? heaps::Access::kReadWrite : heaps::Access::kReadOnly,

@@ -233,6 +233,7 @@ BufferInfo HeldBuffer::Describe() const {
   for (const auto& [call, record] : records_) {
     if (!record.made) continue;
     info.holders.push_back({.node = record.recipient.node,
+                            .debug_name = record.recipient.debug_name,
                             .peer = record.recipient.peer,
                             .weak = record.recipient.weak,
                             .read_only = record.recipient.access == heaps::Access::kReadOnly,

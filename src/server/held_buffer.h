@@ -41,6 +41,7 @@ namespace sysmem::server {
 // Whom a hand-out is for, and what it allows.
 struct Recipient {
   core::NodeId node = 0;  // 0: GetVmoInfo
+  std::string debug_name = {};
   PeerInfo peer;
   bool weak = false;
   heaps::Access access = heaps::Access::kReadWrite;

@@ -99,8 +99,9 @@ struct HandOutInfo {
 
 // One hand-out of a buffer that lives.
 struct HolderOfBuffer {
-  core::NodeId node = 0;  // 0: GetVmoInfo
-  PeerInfo peer;          // the process it was sent to
+  core::NodeId node = 0;   // 0: GetVmoInfo
+  std::string debug_name;  // the node's, or the allocator's, when it was handed out
+  PeerInfo peer;           // the process it was sent to
   bool weak = false;
   bool read_only = false;
   bool read_only_enforced = false;

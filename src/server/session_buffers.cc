@@ -95,6 +95,7 @@ void Session::Impl::Do(const CallSlot& slot, op::GetVmoInfo& what) {
                                 .debug = allocator_debug_};
   const Recipient recipient{
       .node = 0,
+      .debug_name = allocator_debug_.name,
       .peer = peer,
       .weak = true,
       .access = writable ? heaps::Access::kReadWrite : heaps::Access::kReadOnly,  // GVI-H1

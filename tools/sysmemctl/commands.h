@@ -26,6 +26,8 @@ std::string DescribeCollection(const Json& detail);
 std::string DescribeSession(const Json& session);
 // One line for the result that everybody receives: format, size, stride, count, heap.
 std::string DescribeSettings(const Json& settings);
+// The buffers that there are, and who keeps each of them; nothing if there are none.
+std::string DescribeBuffers(const Json& detail);
 // What one participant asked for, one line per field it set.
 std::string DescribeConstraints(const Json& constraints, const std::string& indent);
 

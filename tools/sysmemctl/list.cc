@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <iostream>
 
 #include "tools/sysmemctl/commands.h"
@@ -11,6 +12,10 @@ std::string SessionState(const Json& session) {
   if (!session.contains("ended")) return "open";
   return EnumWord(Text(session["ended"], "reason"), "SESSION_END_REASON_") + ", " +
          Duration(Number(session, "ended_ago_ns")) + " ago";
+}
+
+bool IsOutlived(const Json& collection) {
+  return Text(collection, "state") == "COLLECTION_STATE_OUTLIVED";
 }
 
 void PrintCollections(const Json& collections) {
@@ -30,6 +35,10 @@ void PrintCollections(const Json& collections) {
                Process(one.value("creator", Json::object()))});
   }
   std::cout << (table.empty() ? "no collections\n" : table.ToString());
+  const bool any_outlived = std::any_of(collections.begin(), collections.end(), IsOutlived);
+  if (any_outlived) {
+    std::cout << "outlived: no node is left, but somebody holds buffers; `show` tells who\n";
+  }
 }
 
 void PrintSessions(const Json& sessions) {

@@ -19,6 +19,7 @@ std::string DescribeNode(const Json& node) {
     return line;
   }
   line += ", " + EnumWord(Text(node, "state"), "NODE_STATE_");
+  if (Flag(node, "weak")) line += ", weak";
   if (Flag(node, "released")) line += ", released";
   const std::string process = Process(node.value("holder", Json::object()));
   if (node.contains("exported_cookie")) {
@@ -96,22 +97,13 @@ std::string DescribeCollection(const Json& detail) {
   for (const Json& waiting : detail.value("waiting_for", Json::array())) {
     text += "waiting for " + Safe(waiting.get<std::string>()) + "\n";
   }
-  text += "nodes:\n" + DescribeTree(detail.value("nodes", Json::array()));
-  const Json buffers = detail.value("buffers", Json::array());
-  if (!buffers.empty()) {
-    Table table({{"  BUFFER", Table::Align::kRight},
-                 {"SIZE", Table::Align::kRight},
-                 {"DEVICE:INODE", Table::Align::kLeft},
-                 {"HANDED OUT", Table::Align::kRight}});
-    for (const Json& buffer : buffers) {
-      table.Add(
-          {std::to_string(Number(buffer, "index")), Bytes(Number(buffer, "raw_vmo_size")),
-           std::to_string(Number(buffer, "device")) + ":" + std::to_string(Number(buffer, "inode")),
-           std::to_string(Number(buffer, "hand_outs"))});
-    }
-    text += "buffers:\n" + table.ToString();
+  const Json nodes = detail.value("nodes", Json::array());
+  text += nodes.empty() ? "nodes: none is left; each buffer lives as long as somebody holds it\n"
+                        : "nodes:\n" + DescribeTree(nodes);
+  if (const uint64_t trackings = Number(detail, "lifetime_trackings"); trackings > 0) {
+    text += "lifetime trackings not over: " + std::to_string(trackings) + "\n";
   }
-  return text;
+  return text + DescribeBuffers(detail);
 }
 
 std::string DescribeSession(const Json& session) {

@@ -146,6 +146,7 @@ void EncodeBuffer(const BufferInfo& from, sysmem2::BufferInfo* to) {
   for (const HolderOfBuffer& holder : from.holders) {
     sysmem2::HolderInfo* info = to->add_holders();
     info->set_node_id(holder.node);
+    info->set_debug_name(ValidUtf8(holder.debug_name));
     if (holder.peer.known) Encode(holder.peer, info->mutable_given_to());
     info->set_weak(holder.weak);
     info->set_read_only(holder.read_only);

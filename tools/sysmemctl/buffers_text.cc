@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The buffers of a collection, and who keeps each of them.
+#include <algorithm>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "tools/sysmemctl/commands.h"
+#include "tools/sysmemctl/text.h"
+
+namespace sysmem::ctl {
+namespace {
+
+// "0-4, 7". Takes them in rising order, each of them once or more.
+std::string Ranges(const std::vector<uint64_t>& numbers) {
+  std::string text;
+  for (size_t i = 0; i < numbers.size();) {
+    size_t last = i;
+    while (last + 1 < numbers.size() && numbers[last + 1] <= numbers[last] + 1) ++last;
+    if (!text.empty()) text += ", ";
+    text += std::to_string(numbers[i]);
+    if (numbers[last] != numbers[i]) text += "-" + std::to_string(numbers[last]);
+    i = last + 1;
+  }
+  return text;
+}
+
+// 3 "camera"; the node may be gone.
+std::string GivenThrough(const Json& holder) {
+  const uint64_t node = Number(holder, "node_id");
+  const std::string name = Text(holder, "debug_name");
+  std::string text = node == 0 ? "GetVmoInfo" : std::to_string(node);
+  return name.empty() ? text : text + " \"" + Safe(name) + "\"";
+}
+
+std::string Access(const Json& holder) {
+  if (!Flag(holder, "read_only")) return "read and write";
+  return Flag(holder, "read_only_enforced") ? "read only" : "read only (advisory)";
+}
+
+// What keeps it alive, in short. A strong node keeps it although nobody has been given it.
+std::string State(const Json& buffer) {
+  const std::string state = EnumWord(Text(buffer, "state"), "BUFFER_STATE_");
+  if (state != "strong" || Flag(buffer, "untracked_holder")) return state;
+  for (const Json& holder : buffer.value("holders", Json::array())) {
+    if (!Flag(holder, "weak")) return state;
+  }
+  return state + ", by a node";
+}
+
+// Hand-outs of several buffers that differ in nothing but buffer and age: one line.
+struct Group {
+  std::vector<uint64_t> buffers;
+  uint64_t age_ns = 0;  // of the oldest
+};
+using HolderKey = std::tuple<uint64_t, std::string, std::string, std::string, std::string>;
+
+std::map<HolderKey, Group> GroupHolders(const Json& buffers) {
+  std::map<HolderKey, Group> groups;
+  for (const Json& buffer : buffers) {
+    for (const Json& holder : buffer.value("holders", Json::array())) {
+      Group& group = groups[{Number(holder, "node_id"), GivenThrough(holder),
+                             Process(holder.value("given_to", Json::object())),
+                             Flag(holder, "weak") ? "weak" : "strong", Access(holder)}];
+      group.buffers.push_back(Number(buffer, "index"));
+      group.age_ns = std::max(group.age_ns, Number(holder, "age_ns"));
+    }
+  }
+  return groups;
+}
+
+std::string DescribeHolders(const Json& buffers) {
+  Table table({{"  HELD BY", Table::Align::kLeft},
+               {"THROUGH NODE", Table::Align::kLeft},
+               {"BUFFERS", Table::Align::kLeft},
+               {"HOLD", Table::Align::kLeft},
+               {"ACCESS", Table::Align::kLeft},
+               {"SINCE", Table::Align::kRight}});
+  for (const auto& [key, group] : GroupHolders(buffers)) {
+    const auto& [node, through, process, hold, access] = key;
+    table.Add(
+        {"  " + process, through, Ranges(group.buffers), hold, access, Duration(group.age_ns)});
+  }
+  return table.empty() ? "" : table.ToString();
+}
+
+// Those that somebody holds whom the daemon knows nothing of.
+std::string DescribeUntracked(const Json& buffers) {
+  std::vector<uint64_t> untracked;
+  for (const Json& buffer : buffers) {
+    if (Flag(buffer, "untracked_holder")) untracked.push_back(Number(buffer, "index"));
+  }
+  if (untracked.empty()) return "";
+  return "  untracked: " + Ranges(untracked) +
+         " also held by somebody they were not handed to: opened once more by a process of the "
+         "daemon's user or root, or the holder hides\n";
+}
+
+}  // namespace
+
+std::string DescribeBuffers(const Json& detail) {
+  const Json buffers = detail.value("buffers", Json::array());
+  if (buffers.empty()) return "";
+  Table table({{"  BUFFER", Table::Align::kRight},
+               {"SIZE", Table::Align::kRight},
+               {"STATE", Table::Align::kLeft},
+               {"HOLDERS", Table::Align::kRight},
+               {"HANDED OUT", Table::Align::kRight},
+               {"DEVICE:INODE", Table::Align::kLeft}});
+  for (const Json& buffer : buffers) {
+    const size_t holders = buffer.value("holders", Json::array()).size();
+    table.Add(
+        {std::to_string(Number(buffer, "index")), Bytes(Number(buffer, "raw_vmo_size")),
+         State(buffer),
+         std::to_string(holders) + (Flag(buffer, "untracked_holder") ? " + untracked" : ""),
+         std::to_string(Number(buffer, "hand_outs")),
+         std::to_string(Number(buffer, "device")) + ":" + std::to_string(Number(buffer, "inode"))});
+  }
+  return "buffers:\n" + table.ToString() + DescribeHolders(buffers) + DescribeUntracked(buffers);
+}
+
+}  // namespace sysmem::ctl
