@@ -23,13 +23,6 @@ constexpr char kEnd[] = "end";
 
 }  // namespace
 
-std::ostream& operator<<(std::ostream& out, const Figures& figures) {
-  return out << figures.sessions << " sessions, " << figures.collections << " collections, "
-             << figures.nodes << " nodes, " << figures.exported_nodes << " exported, "
-             << figures.live_buffers << " buffers of " << figures.live_bytes << " bytes, "
-             << figures.descriptors << " descriptors";
-}
-
 Observer::Observer(DaemonProcess& daemon)
     : daemon_(daemon), process_(kDaemonUid, [&](ControlChannel& test) {
         sysmem::Client client = ConnectOrDie(daemon.socket_path());
@@ -86,10 +79,10 @@ Figures Observer::Take() {
           .descriptors = daemon_.process().DescriptorCount() - SpareDescriptors(status)};
 }
 
-void Observer::TakeBaseline() {
+void Observer::TakeBaseline(uint64_t sessions) {
   EXPECT_TRUE(Eventually([&] {
     const Figures before = std::exchange(baseline_, Take());
-    return before == baseline_ && baseline_.sessions == 1 && baseline_.nodes == 0;
+    return before == baseline_ && baseline_.sessions == sessions && baseline_.nodes == 0;
   })) << baseline_;
   resident_baseline_ = daemon_.process().ResidentBytes();
 }

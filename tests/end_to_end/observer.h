@@ -6,31 +6,13 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
-#include <ostream>
 #include <string>
 
 #include "tests/support/client_process.h"
 #include "tests/support/daemon_process.h"
+#include "tests/support/figures.h"
 
 namespace sysmem::testing {
-
-// What there is in the daemon, exact to the last descriptor.
-struct Figures {
-  uint64_t sessions = 0;
-  uint64_t collections = 0;
-  uint64_t nodes = 0;
-  uint64_t exported_nodes = 0;
-  uint64_t live_buffers = 0;
-  uint64_t live_bytes = 0;
-  uint64_t descriptors = 0;
-  bool operator==(const Figures&) const = default;
-  // Fewer descriptors are no leak: when the baseline was taken one may have been closing still.
-  bool IsBackTo(Figures baseline) const {
-    if (descriptors < baseline.descriptors) baseline.descriptors = descriptors;
-    return *this == baseline;
-  }
-};
-std::ostream& operator<<(std::ostream& out, const Figures& figures);
 
 class Observer {
  public:
@@ -42,8 +24,9 @@ class Observer {
   static uint64_t Number(const nlohmann::json& object, const char* field);
 
   Figures Take();
-  // Remembers how it is now, once nothing moves any more.
-  void TakeBaseline();
+  // Remembers how it is now, once nothing moves any more and there are so many sessions, this one
+  // included.
+  void TakeBaseline(uint64_t sessions = 1);
   // Waits until everything is as it was then, memory included.
   void ExpectBackToBaseline();
   // Waits until there are so many nodes.

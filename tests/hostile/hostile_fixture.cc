@@ -123,7 +123,7 @@ void HostileTest::TakeBaseline() {
   ASSERT_TRUE(Eventually([&] {
     const Figures before = std::exchange(baseline_, Take());
     return before == baseline_ && baseline_.sessions == 2 && baseline_.nodes == 2 &&
-           baseline_.buffers == 0;
+           baseline_.live_buffers == 0;
   }));
   resident_baseline_ = daemon_.process().ResidentBytes();
 }
@@ -171,7 +171,7 @@ sysmem2::GetStatusResult HostileTest::Status() {
       .result();
 }
 
-HostileTest::Figures HostileTest::Take() {
+Figures HostileTest::Take() {
   const sysmem2::GetStatusResult status = Status();
   // Descriptors open for what nobody has asked for yet come and go by themselves.
   uint64_t spare = 0;
@@ -181,9 +181,9 @@ HostileTest::Figures HostileTest::Take() {
   return {.sessions = status.sessions(),
           .collections = status.collections(),
           .nodes = status.nodes(),
-          .exported = status.exported_nodes(),
-          .buffers = status.live_buffers(),
-          .bytes = status.live_bytes(),
+          .exported_nodes = status.exported_nodes(),
+          .live_buffers = status.live_buffers(),
+          .live_bytes = status.live_bytes(),
           .descriptors = daemon_.process().DescriptorCount() - spare};
 }
 
@@ -215,11 +215,7 @@ void HostileTest::ExpectEnded(RawClient& guilty, sysmem2::SessionEndReason reaso
 void HostileTest::ExpectBackToBaseline() {
   Figures now;
   EXPECT_TRUE(Eventually([&] { return (now = Take()).IsBackTo(baseline_); }))
-      << "sessions " << now.sessions << " of " << baseline_.sessions << ", collections "
-      << now.collections << " of " << baseline_.collections << ", nodes " << now.nodes << " of "
-      << baseline_.nodes << ", exported " << now.exported << " of " << baseline_.exported
-      << ", buffers " << now.buffers << " of " << baseline_.buffers << ", descriptors "
-      << now.descriptors << " of " << baseline_.descriptors;
+      << "now:      " << now << "\nbaseline: " << baseline_;
   EXPECT_LT(daemon_.process().ResidentBytes(), resident_baseline_ + kResidentTolerance);
 }
 

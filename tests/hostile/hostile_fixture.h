@@ -15,6 +15,7 @@
 #include "sysmem2/session.pb.h"
 #include "tests/hostile/raw_client.h"
 #include "tests/support/daemon_process.h"
+#include "tests/support/figures.h"
 
 namespace sysmem::testing {
 
@@ -72,21 +73,6 @@ class HostileTest : public ::testing::Test {
   void ExpectBackToBaseline();
 
  private:
-  struct Figures {
-    uint64_t sessions = 0;
-    uint64_t collections = 0;
-    uint64_t nodes = 0;
-    uint64_t exported = 0;
-    uint64_t buffers = 0;
-    uint64_t bytes = 0;
-    uint64_t descriptors = 0;
-    bool operator==(const Figures&) const = default;
-    // Fewer descriptors are no leak: when the baseline was taken one may have been closing still.
-    bool IsBackTo(Figures baseline) const {
-      if (descriptors < baseline.descriptors) baseline.descriptors = descriptors;
-      return *this == baseline;
-    }
-  };
   Figures Take();
 
   DaemonProcess daemon_;
