@@ -2,11 +2,14 @@
 //
 // What a buffer tells about its holders, and when it is announced. Method: the real kernel; each
 // way of holding (holding.h) is tried with each kind of access.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/inotify.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -17,8 +20,8 @@
 #include <utility>
 
 #include "heaps/memfd_heap.h"
-#include "tests/heaps/holding.h"
 #include "tests/support/eventually.h"
+#include "tests/support/holding.h"
 
 namespace sysmem::heaps {
 namespace {
@@ -26,6 +29,9 @@ namespace {
 using base::UniqueFd;
 using sysmem::testing::Eventually;
 using sysmem::testing::kPatience;
+using sysmem::testing::kWaysToHold;
+using sysmem::testing::LetGo;
+using sysmem::testing::WayToHold;
 
 constexpr uint64_t kPage = 4096;
 

@@ -3,13 +3,23 @@
 // What a buffer tells about holders that do with their descriptors whatever Linux lets them. The
 // promise: nobody can make a buffer seem gone that is not; and each trick has the effect that is
 // written here and no other.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <string>
 
 #include "heaps/memfd_heap.h"
-#include "tests/heaps/holding.h"
 #include "tests/support/eventually.h"
+#include "tests/support/holding.h"
 #include "tests/support/process.h"
 #include "tests/support/users.h"
 
