@@ -18,6 +18,17 @@ namespace {
 
 constexpr uint64_t kBytes = 4096;
 
+void JoinLate(ControlChannel& test, sysmem::Joined& first) {
+  auto token = first.collection.AttachToken();
+  SYSMEM_ASSERT_OK(token);
+  auto joined = std::move(*token).Join(ReaderNeeds(0), Patience());
+  SYSMEM_ASSERT_OK(joined);
+  EXPECT_EQ(NameMemory(joined->buffers), NameMemory(first.buffers));
+  SYSMEM_EXPECT_OK(joined->buffers.Map(0, SYSMEM_ACCESS_READ));
+  joined->collection.Close();
+  test.Send("joined");
+}
+
 // The root writes, the test's hand-out comes from a weak child, the holder's token is another one.
 void ShareOne(ControlChannel& test, sysmem::Client& client, bool weak) {
   auto root = client.CreateToken();
@@ -50,7 +61,7 @@ void ShareOne(ControlChannel& test, sysmem::Client& client, bool weak) {
     told.push_back(base::Dup(base::BorrowedFd((*weakly)[0].fd)));
   }
   test.Send(std::to_string(joined->buffers.collection_id()), std::move(told));
-  test.Expect("leave");
+  while (test.Receive().text == "late") JoinLate(test, *joined);
   joined->collection.Close();
 }
 
@@ -95,6 +106,11 @@ SharedBuffer BufferOwner::Complete() {
           .lifetime = std::move(word.descriptors[0]),
           .close_weak_asap = std::move(word.descriptors[1]),
           .weak = std::move(word.descriptors[2])};
+}
+
+void BufferOwner::LetSomebodyJoinLate() {
+  process_.control().Send("late");
+  process_.control().Expect("joined");
 }
 
 void BufferOwner::Leave() {

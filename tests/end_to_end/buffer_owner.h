@@ -41,6 +41,8 @@ class BufferOwner {
   base::UniqueFd Share(Strength strength);
   // Waits until that one has joined.
   SharedBuffer Complete();
+  // Somebody who comes late is handed the buffer as well, reads it, and goes.
+  void LetSomebodyJoinLate();
   // Gives up its own hand-out and closes the root, uncleanly: the daemon lets go as well. Returns
   // when the daemon has carried that out.
   void Leave();

@@ -16,15 +16,13 @@
 #include <tuple>
 #include <utility>
 
-#include "tests/end_to_end/buffer_owner.h"
-#include "tests/end_to_end/observer.h"
-#include "tests/end_to_end/participants.h"
+#include "tests/end_to_end/buffer_holder.h"
+#include "tests/end_to_end/lifetime_fixture.h"
 #include "tests/support/holding.h"
 
 namespace sysmem::testing {
 namespace {
 
-enum class Access { kReadOnly, kWritable };
 enum class Ending { kTold, kKilled, kStopped };
 
 struct Way {
@@ -48,44 +46,9 @@ constexpr Way kWays[] = {
 };
 void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
 
-// Joins, keeps the buffer in the one way only, lets go when told.
-void HoldOne(ControlChannel& test, const std::string& path, Access access, Hold hold) {
-  sysmem::Client client = ConnectOrDie(path);
-  base::UniqueFd hand_out;
-  {
-    auto joined = client.Join(ForLibrary(test.Expect("token").TakeDescriptor()),
-                              access == Access::kReadOnly ? ReaderNeeds(0) : WriterNeeds(0, 4096),
-                              Patience());
-    SYSMEM_ASSERT_OK(joined);
-    hand_out = base::Dup(base::BorrowedFd(joined->buffers[0].fd));
-  }
-  const LetGo let_go = hold(std::move(hand_out));
-  test.Send(let_go ? "holding" : "refused");
-  if (!let_go) return;
-  test.Expect("let go");
-  let_go();
-  test.Expect("end");  // not its death is what ends the hold
-}
-
-// One daemon for all cases: starting one is dear in the virtual machine. A new one after a failure.
-struct World {
-  World() : observer(daemon), owner(daemon) { observer.TakeBaseline(/*sessions=*/2); }
-  DaemonProcess daemon;
-  Observer observer;
-  BufferOwner owner;
-};
-
-class EachHolder : public ::testing::TestWithParam<std::tuple<Way, Access, Strength>> {
+class EachHolder : public LifetimeTest,
+                   public ::testing::WithParamInterface<std::tuple<Way, Access, Strength>> {
  protected:
-  void SetUp() override {
-    if (!world_) world_ = std::make_unique<World>();
-    ASSERT_TRUE(world_->daemon.ready());
-  }
-  void TearDown() override {
-    if (HasFailure()) world_.reset();
-  }
-  static void TearDownTestSuite() { world_.reset(); }
-
   const Way& way() const { return std::get<Way>(GetParam()); }
   Access access() const { return std::get<Access>(GetParam()); }
   Strength strength() const { return std::get<Strength>(GetParam()); }
@@ -93,31 +56,24 @@ class EachHolder : public ::testing::TestWithParam<std::tuple<Way, Access, Stren
 
   // False: the kernel refuses this way.
   bool Begin() {
-    holder_ = std::make_unique<ClientProcess>(
-        way().untracked ? kDaemonUid : kOtherClientUid, [this](ControlChannel& test) {
-          HoldOne(test, world_->daemon.socket_path(), access(), way().hold);
-        });
-    holder_->control().Send("token", world_->owner.Share(strength()));
-    buffer_ = world_->owner.Complete();
-    const bool holds = holder_->control().Receive().text == "holding";
-    world_->owner.Leave();
+    holder_ = std::make_unique<BufferHolder>(
+        daemon(), way().untracked ? kDaemonUid : kOtherClientUid, access(), way().hold);
+    holder_->Join(owner().Share(strength()));
+    buffer_ = owner().Complete();
+    const bool holds = holder_->Holds();
+    owner().Leave();
     return holds;
   }
 
   // What the daemon says of the only buffer now: who holds it.
   void ExpectHolders(size_t hand_outs) {
-    const nlohmann::json shown = world_->observer.Ask(
-        "ShowCollection", R"({"buffer_collection_id": ")" + buffer_.collection_id + "\"}");
-    ASSERT_EQ(shown["buffers"].size(), 1u) << shown;
-    const nlohmann::json& buffer = shown["buffers"][0];
-    EXPECT_EQ(shown["summary"]["state"], "COLLECTION_STATE_OUTLIVED");
+    const nlohmann::json buffer = Look(buffer_);
     EXPECT_EQ(buffer["state"],
               keeps_it_strong() ? "BUFFER_STATE_STRONG" : "BUFFER_STATE_WEAK_ONLY");
     EXPECT_EQ(buffer["holders"].size(), hand_outs) << buffer;
     size_t found = 0;
     for (const nlohmann::json& holder : buffer["holders"]) {
-      if (Observer::Number(holder["given_to"], "pid") != uint64_t(holder_->process().pid()))
-        continue;
+      if (holder["given_to"]["pid"] != holder_->process().pid()) continue;
       ++found;
       EXPECT_EQ(holder["weak"], strength() == Strength::kWeak);
       EXPECT_EQ(holder["read_only"], access() == Access::kReadOnly);
@@ -130,54 +86,46 @@ class EachHolder : public ::testing::TestWithParam<std::tuple<Way, Access, Stren
     holder_->process().Signal(SIGSTOP);
     siginfo_t stopped{};
     ASSERT_EQ(::waitid(P_PID, holder_->process().pid(), &stopped, WSTOPPED | WNOWAIT), 0);
-    holder_->control().Send("let go");
+    holder_->LetGo();
   }
   void LetGo() {
-    if (way().ending == Ending::kKilled) return holder_->Kill();
+    if (way().ending == Ending::kKilled) return holder_->process().Kill();
     if (way().ending == Ending::kStopped) return holder_->process().Signal(SIGCONT);
-    holder_->control().Send("let go");
-  }
-  void EndHolder() {
-    if (!holder_->process().running()) return;
-    holder_->control().Send("end");
-    holder_->ExpectSuccess();
+    holder_->LetGo();
   }
 
-  static std::unique_ptr<World> world_;
-  std::unique_ptr<ClientProcess> holder_;
+  std::unique_ptr<BufferHolder> holder_;
   SharedBuffer buffer_;
 };
-std::unique_ptr<World> EachHolder::world_;
 
 TEST_P(EachHolder, KeepsTheBufferUntilItLetsGoAndNoLonger) {
   if (way().untracked) SYSMEM_NEEDS_SEVERAL_UIDS();
   if (!Begin()) {
-    buffer_ = {};
-    holder_->ExpectSuccess();
+    EXPECT_EQ(holder_->process().WaitForExit(), 0);
     GTEST_SKIP() << way().name << ": the kernel refuses it";
   }
   if (way().ending == Ending::kStopped) Stop();
   if (keeps_it_strong()) {
-    world_->owner.Settle();
+    owner().Settle();
     EXPECT_FALSE(HasHungUp(buffer_.close_weak_asap));
     ExpectHolders(2);  // the other one is the test, weakly
     EXPECT_FALSE(HasHungUp(buffer_.lifetime));
     LetGo();
     EXPECT_TRUE(HangsUp(buffer_.close_weak_asap));
-    world_->owner.Settle();
+    owner().Settle();
     EXPECT_FALSE(HasHungUp(buffer_.lifetime)) << "a weak hand-out is left";
     buffer_.weak.reset();
   } else {
     EXPECT_TRUE(HangsUp(buffer_.close_weak_asap));
     buffer_.weak.reset();
-    world_->owner.Settle();
+    owner().Settle();
     ExpectHolders(way().untracked ? 0 : 1);
     EXPECT_FALSE(HasHungUp(buffer_.lifetime));
     LetGo();
   }
   EXPECT_TRUE(HangsUp(buffer_.lifetime));
-  EndHolder();
-  world_->observer.ExpectBackToBaseline();
+  holder_->End();
+  observer().ExpectBackToBaseline();
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "base/seqpacket.h"
+#include "tests/support/patience.h"
 
 namespace sysmem::testing {
 namespace {
@@ -44,14 +45,15 @@ void SendAway(base::UniqueFd fd, const base::UniqueFd& socket) {
   EXPECT_TRUE(sent.ok() && *sent == base::SendOutcome::kSent);
 }
 
-pid_t ForkHolder(const base::UniqueFd& fd) {
+pid_t ForkHolder(const base::UniqueFd& fd, Outlives outlives) {
   std::array<int, 2> ends{-1, -1};
   EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
   const base::UniqueFd reader(ends[0]);
   base::UniqueFd writer(ends[1]);
   const pid_t child = ::fork();
   if (child == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (outlives == Outlives::kNo) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (outlives == Outlives::kYes) ::alarm(10 * kPatience.count());
     for (int other = 3; other < 1024; ++other) {
       if (other != fd.get() && other != writer.get()) ::close(other);
     }

@@ -48,8 +48,10 @@ inline void PrintTo(const WayToHold& way, std::ostream* out) { *out << way.name;
 std::pair<base::UniqueFd, base::UniqueFd> SocketPair();
 void SendAway(base::UniqueFd fd, const base::UniqueFd& socket);
 
-// A child of ours that has nothing but `fd`, and sits there. It is up when this returns.
-pid_t ForkHolder(const base::UniqueFd& fd);
+// A child of ours that has nothing but `fd`, and sits there. It is up when this returns. It dies
+// with us, or, if it is to outlive us, some time after every test that may use it.
+enum class Outlives { kNo, kYes };
+pid_t ForkHolder(const base::UniqueFd& fd, Outlives outlives = Outlives::kNo);
 void KillHolder(pid_t child);
 
 }  // namespace sysmem::testing
