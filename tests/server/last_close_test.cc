@@ -5,30 +5,21 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
-#include <filesystem>
-#include <fstream>
 #include <memory>
-#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "tests/server/last_close_fixture.h"
+#include "tests/support/process.h"
 
 namespace sysmem::server {
 namespace {
 
-// All that this process has, as /proc tells.
-size_t WatchesInTheKernel() {
-  size_t count = 0;
-  for (const auto& descriptor : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
-    std::ifstream lines(descriptor.path());
-    for (std::string line; std::getline(lines, line);) count += line.starts_with("inotify wd:");
-  }
-  return count;
-}
+size_t WatchesInTheKernel() { return sysmem::testing::InotifyWatchCount(::getpid()); }
 
 // --- Announcements ---
 

@@ -111,6 +111,18 @@ std::vector<std::string> CleanEnvironment() {
   return clean;
 }
 
+uint64_t InotifyWatchCount(pid_t process) {
+  std::error_code error;
+  const std::filesystem::directory_iterator entries("/proc/" + std::to_string(process) + "/fdinfo",
+                                                    error);
+  uint64_t count = 0;
+  for (const std::filesystem::directory_entry& descriptor : entries) {
+    std::ifstream lines(descriptor.path());
+    for (std::string line; std::getline(lines, line);) count += line.starts_with("inotify wd:");
+  }
+  return count;
+}
+
 Process::Process(pid_t child) : pid_(child) {
   if (child > 0) pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
   EXPECT_TRUE(pidfd_) << "pidfd_open: " << std::strerror(errno);

@@ -35,6 +35,9 @@ struct ProgramOptions {
   int output = 2;  // standard output and error
 };
 
+// What the inotify instances of a process watch. 0 when /proc does not say.
+uint64_t InotifyWatchCount(pid_t process);
+
 class Process {
  public:
   Process() = default;
@@ -60,9 +63,11 @@ class Process {
   // SIGKILL, and waits.
   void Kill();
 
-  // Open descriptors, and resident memory. 0 when /proc does not say.
+  // Open descriptors, resident memory, and what its inotify instances watch. 0 when /proc does not
+  // say.
   uint64_t DescriptorCount() const;
   uint64_t ResidentBytes() const;
+  uint64_t InotifyWatchCount() const { return sysmem::testing::InotifyWatchCount(pid_); }
 
  private:
   pid_t pid_ = -1;
