@@ -45,7 +45,8 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
       negotiations({.name = "sysmemd-plan", .jobs_per_owner = 1, .nice = 5}),
       unread(std::make_shared<UnreadBudget>(options.limits.unread_descriptors,
                                             options.limits.unread_descriptors_in_all)),
-      last_close(LastClose::Create(loop).value()),  // requirements.h saw that this works
+      // requirements.h saw that this works.
+      last_close(LastClose::Create(loop, options.last_close).value()),
       ledger(
           std::make_shared<BufferLedger>(options.limits.buffers, options.limits.buffers_per_uid)),
       held(std::make_shared<HeldDescriptors>(options.limits.held_descriptors)),

@@ -19,6 +19,7 @@
 #include "core/settings.h"
 #include "heaps/heap.h"
 #include "server/inspection.h"
+#include "server/last_close.h"
 #include "server/session.h"
 #include "server/session_end.h"
 
@@ -74,6 +75,7 @@ struct EngineOptions {
   EngineLimits limits;
   core::Settings core;  // heaps are filled in from `heaps`
   std::vector<std::shared_ptr<heaps::Heap>> heaps;
+  LastCloseOptions last_close;
   std::string version;
   std::vector<std::string> features;         // both sides of the hello know them by name
   gid_t admin_gid = static_cast<gid_t>(-1);  // this group, root and the daemon's uid see all

@@ -279,16 +279,25 @@ class LastClose::Impl : public std::enable_shared_from_this<LastClose::Impl> {
 
   void Ask(const EntryRef& entry) {
     bool is_first = false;
+    bool is_watched = false;
     {
       const std::lock_guard lock(mutex_);
       if (stopped_ || entry->ended) return;
       is_first = entry->probes++ == 0;
+      is_watched = entry->watch_descriptor.has_value();  // the probe may end the watch
       ++counts_.probes;
       // Somebody has given up a watch, perhaps.
       if (!entry->watch_descriptor && absl::IsResourceExhausted(entry->status)) Attach(entry);
     }
     const bool early = is_first && options_.first_probe_is_early && options_.first_probe_is_early();
-    Settle(entry, early || entry->probe(), is_first);
+    const bool held = early || entry->probe();
+    if (!held && !is_first && is_watched) CountLateEnd();
+    Settle(entry, held, is_first);
+  }
+
+  void CountLateEnd() {
+    const std::lock_guard lock(mutex_);
+    ++counts_.late_ends;
   }
 
   // What follows from the answer of a probe.
@@ -297,7 +306,7 @@ class LastClose::Impl : public std::enable_shared_from_this<LastClose::Impl> {
     std::optional<EventLoop::TimerId> former;
     {
       const std::lock_guard lock(mutex_);
-      if (!held && !is_first && entry->watch_descriptor) ++counts_.late_ends;
+      if (entry->ended) return;
       delay_ns = DelayToNextProbe(*entry, held);
       early_.erase(entry);
       former = std::exchange(entry->timer, std::nullopt);

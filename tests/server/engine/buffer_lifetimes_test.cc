@@ -133,6 +133,27 @@ TEST_F(BufferLifetimes, TrackingEndsWithTheLastDescriptorNotBefore_LIFE_2) {
   EXPECT_TRUE(Eventually([&] { return IsBackToNothing(); }));
 }
 
+// The kernel announces a close before it can be seen; here the first look is always too early.
+TEST(EarlyLooks, AreRepeatedUntilTheEndIsSeenWithoutAnotherAnnouncement) {
+  constexpr uint64_t kEnds = 1000;
+  TestEngine engine(LimitsFor(1024), [](TestEngine::Heap heap) { return heap; },
+                    {.first_probe_is_early = [] { return true; }});
+  const LastClose& last_close = *engine.engine().internals().last_close;
+  TestClient client(engine);
+  for (uint64_t ends = 1; ends <= kEnds; ++ends) {
+    MakeBuffers(client, kStrong, 1);
+    Received received = WaitFor(client, kStrong);
+    Peer peer;
+    ASSERT_OK(client.Do(TrackLifetime(kStrong, client.Push(peer.MakeEnd()), 0)));
+    ASSERT_OK(client.Do(op::CloseHandle{kStrong}));
+    ASSERT_FALSE(HasHungUp(peer.mine()));
+    received.vmos.clear();  // nothing is sent afterwards
+    ASSERT_TRUE(HangsUp(peer.mine())) << "end " << ends;
+  }
+  EXPECT_TRUE(Eventually([&] { return last_close.counts().late_ends == kEnds; }))
+      << last_close.counts().late_ends;
+}
+
 TEST_F(BufferLifetimes, MemoryOutlivesItsCollectionAndIsCountedUntilItGoes_GONE_5) {
   TestClient client(engine_);
   Received received = MakeAlone(client, 3);

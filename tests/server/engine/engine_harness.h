@@ -82,12 +82,14 @@ class TestEngine {
   // `dress` makes the heap that is used of a real one.
   explicit TestEngine(
       EngineLimits limits = LimitsFor(1024),
-      const std::function<Heap(Heap)>& dress = [](Heap heap) { return heap; }) {
+      const std::function<Heap(Heap)>& dress = [](Heap heap) { return heap; },
+      LastCloseOptions last_close = {}) {
     auto loop = EventLoop::Create();
     EXPECT_TRUE(loop.ok()) << loop.status();
     loop_ = std::move(*loop);
     EngineOptions options;
     options.limits = limits;
+    options.last_close = std::move(last_close);
     options.version = "test";
     options.heaps.push_back(dress(std::make_shared<heaps::MemfdHeap>(gate_)));
     options.encode_session_end = [](const SessionEnd& end) {
