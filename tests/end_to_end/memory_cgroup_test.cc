@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A daemon with little memory: the kernel would not refuse it a page, it would kill it.
+#include "tests/support/memory_cgroup.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/end_to_end/participants.h"
+#include "tests/support/client_process.h"
+#include "tests/support/daemon_process.h"
+#include "tests/support/eventually.h"
+
+namespace sysmem::testing {
+namespace {
+
+constexpr uint64_t kLimit = 256 << 20;
+constexpr uint64_t kBytes = 32 << 20;
+
+sysmem::Result<sysmem::Buffers> Allocate(sysmem::Client& client) {
+  auto collection = client.CreateNonSharedCollection();
+  if (!collection.ok()) return collection.failure();
+  SYSMEM_EXPECT_OK(collection->SetConstraints(WriterNeeds(1, kBytes)));
+  return collection->Wait(Patience());
+}
+
+// Takes all that there is, is told why it gets no more, and gives it back.
+void TakeAll(ControlChannel& test, const std::string& path) {
+  sysmem::Client client = ConnectOrDie(path);
+  std::vector<sysmem::Buffers> taken;
+  while (taken.size() * kBytes < kLimit) {
+    auto buffers = Allocate(client);
+    if (!buffers.ok()) {
+      EXPECT_EQ(buffers.failure().error, sysmem::Error::kNoMemory) << buffers.failure().text;
+      test.Send(buffers.failure().message);
+      break;
+    }
+    WritePattern(*buffers, 0, 1);
+    taken.push_back(*std::move(buffers));
+  }
+  EXPECT_GE(taken.size(), 2u);
+  EXPECT_LT(taken.size() * kBytes, kLimit);
+  ExpectServed(client);
+  const size_t count = taken.size();
+  taken.clear();
+  // Once the memory of the others is back.
+  EXPECT_TRUE(Eventually([&] {
+    if (auto buffers = Allocate(client); buffers.ok()) taken.push_back(*std::move(buffers));
+    return taken.size() == count;
+  }));
+}
+
+TEST(SmallCgroup, RefusesWhatDoesNotFitWithTheFiguresAndTheDaemonLives) {
+  const auto group = MemoryCgroup::Create(kLimit);
+  if (group == nullptr) {
+    GTEST_SKIP() << "SmallCgroup: no control group for memory can be made here";
+  }
+  std::optional<DaemonProcess> daemon;
+  {
+    const MemoryCgroup::Visit inside = group->Enter();
+    daemon.emplace();
+  }
+  ASSERT_TRUE(daemon->ready());
+  for (const uid_t uid : {kClientUid, kOtherClientUid}) {
+    ClientProcess client(uid, [&](ControlChannel& test) { TakeAll(test, daemon->socket_path()); });
+    const std::string why = client.control().Receive().text;
+    EXPECT_NE(why.find(std::to_string(kBytes)), std::string::npos) << why;
+    EXPECT_NE(why.find(group->limit_file()), std::string::npos) << why;
+    client.ExpectSuccess();
+  }
+  EXPECT_EQ(group->Killed(), 0u);
+  daemon->Stop();
+}
+
+}  // namespace
+}  // namespace sysmem::testing
