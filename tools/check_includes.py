@@ -57,10 +57,10 @@ ROOMS = {
     # Real processes, seen from outside.
     "tests/end_to_end": {
         "src/base", "src/client/include", "tests/support", "system", "gtest", "absl", "json"},
-    # Misbehaving clients speak the wire themselves.
+    # Misbehaving clients speak the wire themselves, beside well-behaved participants.
     "tests/hostile": {
-        "src/base", "src/client/include", "proto", "grpc", "protobuf", "tests/support", "system",
-        "gtest", "absl", "json"},
+        "src/base", "src/client/include", "proto", "grpc", "protobuf", "tests/support",
+        "tests/end_to_end", "system", "gtest", "absl", "json"},
 }
 
 # Single files that may include more than their room, each being the only one that needs it.

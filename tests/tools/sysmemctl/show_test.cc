@@ -12,7 +12,6 @@
 #include <string>
 #include <sysmem/sysmem.hpp>
 
-#include "base/unique_fd.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/eventually.h"
 #include "tests/tools/sysmemctl/sysmemctl.h"
@@ -136,7 +135,7 @@ TEST_F(ShowProgram, TellsOfBuffersThatHaveOutlivedTheirNodes) {
 TEST_F(ShowProgram, TellsOfAHolderWhomNobodyGaveTheBuffer) {
   Buffers strong = Given(*writer_);
   const std::string path = "/proc/self/fd/" + std::to_string(strong[1].fd);
-  base::UniqueFd reopened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  sysmem::UniqueFd reopened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   ASSERT_TRUE(reopened);  // as root, or under the daemon's uid
   strong.Close(1);
   ASSERT_TRUE(Eventually([&] { return ShowJson()["buffers"][1]["untracked_holder"] == true; }));
