@@ -91,6 +91,8 @@ void Outbox::Flush() {
     } else {
       progress = Send(item);
     }
+    // What it promised ends here, which brings events about, and those may append to this outbox.
+    if (progress == Progress::kSent) item = OutboxItem{};
     lock.lock();
     if (progress == Progress::kSent) {
       stalled_since_ns_ = 0;

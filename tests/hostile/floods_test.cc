@@ -164,7 +164,7 @@ TEST_F(Floods, HandlesBeyondTheLimitAreRefusedAndTheSessionGoesOn) {
   }
 }
 
-TEST_F(Floods, BuffersBeyondTheDaemonsDescriptorsAreRefusedWithTheFigures) {
+TEST_F(Floods, BuffersBeyondWhatOneUserGetsAreRefusedWithTheFiguresAndOthersGoOn) {
   auto client = Connect();
   sysmem2::Failure refusal;
   for (int i = 0; i < 8 && refusal.error() == 0; ++i) {
@@ -187,7 +187,9 @@ TEST_F(Floods, BuffersBeyondTheDaemonsDescriptorsAreRefusedWithTheFigures) {
     refusal = reply.failure();
   }
   EXPECT_EQ(refusal.error(), sysmem2::ERROR_NO_MEMORY) << refusal.ShortDebugString();
-  EXPECT_NE(refusal.message().find("512"), std::string::npos) << refusal.message();
+  EXPECT_NE(refusal.message().find("buffers_per_uid"), std::string::npos) << refusal.message();
+  EXPECT_NE(refusal.message().find("256"), std::string::npos) << refusal.message();
+  ExpectServed(bystander());
   client.reset();
   ExpectBackToBaseline();
 }
