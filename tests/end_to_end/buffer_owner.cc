@@ -68,7 +68,7 @@ void ShareOne(ControlChannel& test, sysmem::Client& client, bool weak) {
 void Live(ControlChannel& test, const std::string& path) {
   sysmem::Client client = ConnectOrDie(path);
   while (true) {
-    const std::string word = test.Receive().text;
+    const std::string word = test.ReceiveOneDay().text;
     if (word == "end") return;
     if (word != "settle") ShareOne(test, client, word == "weak");
     SYSMEM_EXPECT_OK(client.Roundtrip(Patience()));

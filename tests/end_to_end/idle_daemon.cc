@@ -2,7 +2,6 @@
 #include "tests/end_to_end/idle_daemon.h"
 
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -82,18 +81,11 @@ Switches Over(std::chrono::seconds time, const Process& process) {
   return Count(process) - before;
 }
 
-// Longer than others have patience.
-void Expect(ControlChannel& test, const std::string& word) {
-  pollfd said{.fd = test.socket().get(), .events = POLLIN, .revents = 0};
-  EXPECT_EQ(::poll(&said, 1, -1), 1);
-  test.Expect(word);
-}
-
 // Half of them. Keeps them as mappings, for which a process needs no descriptors.
 void KeepMany(ControlChannel& test, const std::string& path) {
   sysmem::Client client = ConnectOrDie(path);
   test.Send("here");
-  Expect(test, "allocate");
+  test.ReceiveOneDay();
   for (uint64_t made = 0; made < kBuffers / 2; made += kBuffersOfACollection) {
     auto collection = client.CreateNonSharedCollection();
     SYSMEM_ASSERT_OK(collection);
@@ -107,7 +99,7 @@ void KeepMany(ControlChannel& test, const std::string& path) {
   }
   SYSMEM_EXPECT_OK(client.Roundtrip(Patience()));
   test.Send("allocated");
-  Expect(test, "end");
+  test.ReceiveOneDay();
 }
 
 }  // namespace

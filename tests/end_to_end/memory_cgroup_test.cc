@@ -4,6 +4,7 @@
 #include "tests/support/memory_cgroup.h"
 
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <utility>
@@ -38,7 +39,9 @@ void TakeAll(ControlChannel& test, const std::string& path) {
       test.Send(buffers.failure().message);
       break;
     }
-    WritePattern(*buffers, 0, 1);
+    auto mapping = buffers->Map(0, SYSMEM_ACCESS_WRITE);
+    SYSMEM_ASSERT_OK(mapping);
+    std::memset(mapping->data(), 1, mapping->size());
     taken.push_back(*std::move(buffers));
   }
   EXPECT_GE(taken.size(), 2u);

@@ -27,7 +27,7 @@ Observer::Observer(DaemonProcess& daemon)
     : daemon_(daemon), process_(kDaemonUid, [&](ControlChannel& test) {
         sysmem::Client client = ConnectOrDie(daemon.socket_path());
         while (true) {
-          const std::string method = test.Receive().text;
+          const std::string method = test.ReceiveOneDay().text;
           if (method == kEnd) return;
           auto answer = client.Inspect(method, test.Receive().text, Patience());
           test.Send(answer.ok() ? *answer : "\"" + answer.failure().message + "\"");

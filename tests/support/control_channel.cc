@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/control_channel.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -61,6 +62,12 @@ Word ControlChannel::Receive() {
   if (received->outcome != base::ReceiveOutcome::kMessage) return Silence("the other side is gone");
   return {std::string(reinterpret_cast<const char*>(buffer.data()), received->size),
           std::move(received->descriptors)};
+}
+
+Word ControlChannel::ReceiveOneDay() {
+  pollfd said{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&said, 1, -1), 1);
+  return Receive();
 }
 
 Word ControlChannel::Expect(const std::string& text) {

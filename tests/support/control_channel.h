@@ -36,6 +36,9 @@ class ControlChannel {
   void Send(const std::string& text, base::UniqueFd descriptor);
   // The next word, awaited with kPatience.
   Word Receive();
+  // The next word, however long it takes: for a child that sleeps until it is needed. It goes when
+  // its test does.
+  Word ReceiveOneDay();
   // The next word must be this one.
   Word Expect(const std::string& text);
 
