@@ -17,9 +17,8 @@ constexpr int kTriesToLock = 100;
 // As in the gate: how much memory is available is not asked for each small buffer.
 constexpr std::chrono::milliseconds kBudgetLifetime(100);
 
-// Waking the thread costs as much as making a small buffer, so of these half are taken first. From
-// here on clearing one costs several times as much.
-constexpr uint64_t kWorthAWakeUpBytes = 256 << 10;
+// From here on clearing a buffer takes much longer than the system calls around it.
+constexpr uint64_t kLargeBytes = 256 << 10;
 
 constexpr std::string_view kPressure = "memory pressure";
 constexpr std::string_view kAllocationRefused = "an allocation that was refused";
@@ -61,7 +60,9 @@ std::optional<WarmPool::Ready> WarmPool::Take(uint64_t size_bytes) {
     ready = std::move(size.items.back().ready);
     size.items.pop_back();
   }
-  if (size_bytes >= kWorthAWakeUpBytes || size.items.size() <= size.target / 2) {
+  if (size_bytes >= kLargeBytes) ExpectMoreSoon();
+  // Not for each small one: a wake-up costs as much as making it.
+  if (size_bytes >= kLargeBytes ? settled_ : size.items.size() <= size.target / 2) {
     settled_ = false;
     work_.notify_one();
   }
@@ -109,6 +110,12 @@ KeptReady WarmPool::kept() const {
 
 // --- The books ---
 
+void WarmPool::ExpectMoreSoon() {
+  const Clock::time_point now = Clock::now();
+  if (!first_large_) first_large_ = now;
+  quiet_ends_ = std::min(now + options_.quiet, *first_large_ + options_.longest_quiet);
+}
+
 void WarmPool::ForgetOldest() {
   const auto oldest = std::min_element(sizes_.begin(), sizes_.end(), [](auto& a, auto& b) {
     return a.second.last_taken < b.second.last_taken;
@@ -145,7 +152,7 @@ bool WarmPool::WantsMore() const {
   });
 }
 
-// A size of which there are fewer than it was dealt.
+// A size of which there are fewer than it was dealt; small ones before large ones.
 std::optional<uint64_t> WarmPool::FindLacking() const {
   if (rest_) return std::nullopt;
   for (const auto& [size_bytes, size] : sizes_) {
@@ -212,8 +219,13 @@ void WarmPool::Tend(std::unique_lock<std::mutex>& lock) {
   Deal();
   DoomSurplus();
   if (!doomed_.empty()) return Free(lock);
-  if (const std::optional<uint64_t> lacking = FindLacking()) return Add(*lacking, lock);
-  Wait(lock);
+  const std::optional<uint64_t> lacking = FindLacking();
+  if (!lacking) return Wait(lock);
+  if (*lacking >= kLargeBytes && now < quiet_ends_) {
+    work_.wait_until(lock, quiet_ends_);
+    return;
+  }
+  Add(*lacking, lock);
 }
 
 void WarmPool::AskBudget(std::unique_lock<std::mutex>& lock) {
@@ -244,6 +256,7 @@ absl::StatusOr<WarmPool::Item> WarmPool::MakeOne(uint64_t size_bytes,
 }
 
 void WarmPool::Add(uint64_t size_bytes, std::unique_lock<std::mutex>& lock) {
+  if (size_bytes >= kLargeBytes) first_large_.reset();
   std::optional<SpareDescriptors::Lease> lease = spare_->Take();
   if (!lease) return StartRest(kNoSpareDescriptors, options_.window);
   lock.unlock();

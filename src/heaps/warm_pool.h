@@ -76,6 +76,11 @@ struct WarmPoolOptions {
   // Remembered at a time, above 0; the one not wanted for longest is forgotten first.
   uint32_t sizes = 8;
   std::chrono::milliseconds window{10'000};
+  // Large buffers (256 KiB) are made when nobody has wanted any for the first time: who got one
+  // will take the next, and then wants the processor to go on with them, which clearing takes for
+  // a millisecond each. And when the second time has passed since somebody first did.
+  std::chrono::milliseconds quiet{10};
+  std::chrono::milliseconds longest_quiet{100};
   // Five windows of the kernel's: it repeats itself in each while the pressure lasts.
   std::chrono::milliseconds pressure_rest{10'000};
 };
@@ -137,6 +142,7 @@ class WarmPool {
   };
 
   // All of these: REQUIRES mutex_ held.
+  void ExpectMoreSoon();
   void ForgetOldest();
   void Doom(std::vector<Item>& items);
   void Deal();
@@ -174,6 +180,8 @@ class WarmPool {
   uint64_t budget_bytes_ = 0;      // at present; nothing before it was asked for
   Clock::time_point budget_ends_;  // when it is to be asked for again
   Clock::time_point window_ends_;
+  Clock::time_point quiet_ends_;                  // no large ones are made before
+  std::optional<Clock::time_point> first_large_;  // wanted since one was made
   std::optional<Rest> rest_;
   bool settled_ = true;  // the thread has nothing to do
   bool stopping_ = false;

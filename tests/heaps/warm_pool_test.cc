@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -27,6 +28,7 @@ using std::chrono_literals::operator""ms;
 using std::chrono_literals::operator""s;
 
 constexpr uint64_t kPage = 4096;
+constexpr uint64_t kLarge = 64 * kPage;
 constexpr uint64_t kFrame = 1920 * 1080 * 3 / 2 / kPage * kPage + kPage;  // 1080p in NV12
 constexpr std::chrono::steady_clock::duration kPatience = 60s;
 
@@ -59,6 +61,12 @@ class WarmPoolTest : public ::testing::Test {
   static void Want(WarmPool& pool, uint64_t size, uint64_t count = 1) {
     const auto noted = [&pool] { return pool.kept().hits + pool.kept().misses; };
     for (const uint64_t wanted = noted() + count; noted() < wanted;) pool.Take(size);
+  }
+  // One that is there already; the pool may be busy for a moment.
+  static WarmPool::Ready TakeOne(WarmPool& pool, uint64_t size) {
+    std::optional<WarmPool::Ready> ready;
+    while (!ready) ready = pool.Take(size);
+    return *std::move(ready);
   }
   // Takes until `count` could be had; the pool may be busy for a moment.
   static std::vector<WarmPool::Ready> TakeReady(WarmPool& pool, uint64_t size, size_t count) {
@@ -156,8 +164,24 @@ TEST_F(WarmPoolTest, KeepsASetOfVideoFramesBesidesSmallBuffers) {
   }
 }
 
-TEST_F(WarmPoolTest, MakesEachLargeBufferAgainAtOnce) {
-  constexpr uint64_t kLarge = 64 * kPage;
+TEST_F(WarmPoolTest, MakesNoLargeBuffersWhileMoreAreBeingTaken) {
+  WarmPool& pool = Timeless({.quiet = 1h, .longest_quiet = 1h});
+  Want(pool, kLarge, 5);
+  Want(pool, kPage);
+  // Small ones, which do not take long, are made, so its thread has had time for large ones too.
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(TakeOne(pool, kPage).memfd.size_bytes, kPage);
+  EXPECT_LT(pool.kept().bytes, kLarge);
+  EXPECT_FALSE(pool.Take(kLarge).has_value());
+}
+
+TEST_F(WarmPoolTest, MakesLargeBuffersInTheEndThoughMoreAreBeingTaken) {
+  WarmPool& pool = Timeless({.quiet = 1h, .longest_quiet = 0ms});
+  Want(pool, kLarge, 5);
+  Fill(pool);
+  EXPECT_EQ(pool.kept().buffers, 5u);
+}
+
+TEST_F(WarmPoolTest, MakesEachLargeBufferAgain) {
   WarmPool& pool = Timeless();
   Want(pool, kLarge, 5);
   Fill(pool);
