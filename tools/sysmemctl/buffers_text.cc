@@ -94,8 +94,8 @@ std::string DescribeUntracked(const Json& buffers) {
   }
   if (untracked.empty()) return "";
   return "  untracked: " + Ranges(untracked) +
-         " also held by somebody they were not handed to: opened once more by a process of the "
-         "daemon's user or root, or the holder hides\n";
+         " held by somebody they were not handed to: a process that opened a descriptor once more, "
+         "or one that hides\n";
 }
 
 }  // namespace

@@ -65,15 +65,18 @@ std::string DescribeTree(const Json& nodes) {
 }
 
 std::string DescribeFailure(const Json& failure) {
-  std::string text =
-      EnumWord(Text(failure, "error"), "ERROR_") + ": " + Safe(Text(failure, "message"));
+  // A node that was closed has no error.
+  const std::string error = EnumWord(Text(failure, "error"), "ERROR_");
+  std::string text = (error.empty() ? "" : error + ": ") + SafeLine(Text(failure, "message"));
   const std::string rule = Text(failure, "rule");
   const std::string field = Text(failure, "field");
   if (!field.empty()) text += "; field " + Safe(field);
   if (!rule.empty()) text += "; rule " + Safe(rule);
   text += "\n";
   for (const Json& one : failure.value("participants", Json::array())) {
-    text += "  \"" + Safe(Text(one, "name")) + "\": " + Safe(Text(one, "value")) + "\n";
+    const std::string value = Text(one, "value");
+    text +=
+        "  \"" + Safe(Text(one, "name")) + "\"" + (value.empty() ? "" : ": " + Safe(value)) + "\n";
   }
   return text;
 }
@@ -92,7 +95,11 @@ std::string DescribeCollection(const Json& detail) {
     text += "result: " + std::to_string(Number(detail, "buffer_count")) + " x " +
             DescribeSettings(detail["settings"]) + "\n";
   }
-  if (summary.contains("failure")) text += "failure: " + DescribeFailure(summary["failure"]);
+  if (summary.contains("failure")) {
+    // Buffers that live on have not failed.
+    const bool outlived = Text(summary, "state") == "COLLECTION_STATE_OUTLIVED";
+    text += (outlived ? "its nodes ended: " : "failure: ") + DescribeFailure(summary["failure"]);
+  }
   text += DescribeWhy(Text(detail, "explanation"), true);
   for (const Json& waiting : detail.value("waiting_for", Json::array())) {
     text += "waiting for " + Safe(waiting.get<std::string>()) + "\n";
