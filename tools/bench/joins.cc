@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "tools/bench/stopwatch.h"
 #include "tools/demo/sentence.h"
 
 namespace sysmem::bench {
@@ -21,18 +22,6 @@ Constraints Wanted(uint32_t min_buffer_count) {
   constraints.memory->min_size_bytes = kBufferBytes;
   return constraints;
 }
-
-class Stopwatch {
- public:
-  int64_t ns() const {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() -
-                                                                start_)
-        .count();
-  }
-
- private:
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 // Joins with `token`, on the clock, and checks what came.
 Result<int64_t> TimedJoin(Token token, const Constraints& constraints, Result<Joined>& joined) {

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "tools/demo/identity.h"
 
@@ -24,7 +25,8 @@ constexpr mode_t kLogMode = 0600;
 
 }  // namespace
 
-Result<std::unique_ptr<PrivateDaemon>> PrivateDaemon::Start(Workspace& workspace) {
+Result<std::unique_ptr<PrivateDaemon>> PrivateDaemon::Start(
+    Workspace& workspace, const std::vector<std::string>& arguments) {
   Result<std::string> program = workspace.Program("sysmemd");
   if (!program.ok()) return program.failure();
   const std::string log_path = workspace.daemon_log();
@@ -33,11 +35,15 @@ Result<std::unique_ptr<PrivateDaemon>> PrivateDaemon::Start(Workspace& workspace
   if (!log || ::pipe2(ready.data(), O_CLOEXEC) != 0) return ErrnoSentence("cannot start a daemon");
   const UniqueFd reader(ready[0]);
   UniqueFd writer(ready[1]);
+  std::vector<std::string> all_arguments = {"--socket",      workspace.socket_path(),
+                                            "--socket-mode", HasSeparateUsers() ? "666" : "600",
+                                            "--config",      workspace.empty_file(),
+                                            "--log-level",   "info",
+                                            "--ready-fd",    std::to_string(kReadyNumber)};
+  all_arguments.insert(all_arguments.end(), arguments.begin(), arguments.end());
   Result<ChildProcess> process = ChildProcess::Start(
       {.program = *program,
-       .arguments = {"--socket", workspace.socket_path(), "--socket-mode",
-                     HasSeparateUsers() ? "666" : "600", "--config", workspace.empty_file(),
-                     "--log-level", "info", "--ready-fd", std::to_string(kReadyNumber)},
+       .arguments = std::move(all_arguments),
        .descriptors = {{log.get(), 1}, {log.get(), 2}, {writer.get(), kReadyNumber}},
        .user = UserOfDaemon()});
   if (!process.ok()) return process.failure();

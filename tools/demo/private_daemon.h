@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tools/demo/child_process.h"
 #include "tools/demo/workspace.h"
@@ -13,8 +14,9 @@ namespace sysmem::demo {
 
 class PrivateDaemon {
  public:
-  // Returns when clients can connect.
-  static Result<std::unique_ptr<PrivateDaemon>> Start(Workspace& workspace);
+  // Returns when clients can connect. `arguments`: besides those that it gets anyway.
+  static Result<std::unique_ptr<PrivateDaemon>> Start(
+      Workspace& workspace, const std::vector<std::string>& arguments = {});
   // Stops it, forcibly if need be.
   ~PrivateDaemon();
   PrivateDaemon(const PrivateDaemon&) = delete;
