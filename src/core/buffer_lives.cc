@@ -6,7 +6,8 @@
 
 namespace sysmem::core {
 
-void BufferLives::Make(uint32_t count) {
+void BufferLives::Make(uint32_t count, bool tells_holders_apart) {
+  tells_holders_apart_ = tells_holders_apart;
   buffers_.resize(count);
   remaining_ = count;
   strong_left_ = count;
@@ -18,6 +19,7 @@ void BufferLives::HandOutStrong(uint32_t buffer, CallId call) {
 }
 
 void BufferLives::HandOutWeak(uint32_t buffer, CallId call, std::string holder) {
+  if (!tells_holders_apart_) return HandOutStrong(buffer, call);
   buffers_[buffer].weak.emplace(call, std::move(holder));
 }
 

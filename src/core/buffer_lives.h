@@ -36,10 +36,12 @@ class BufferLives {
     std::string holder;  // "node 4 (\"camera\", 7)"
   };
 
-  // The buffers are there, held by the daemon alone.
-  void Make(uint32_t count);
+  // The buffers are there, held by the daemon alone. Where holders cannot be told apart (heap
+  // property tells_holders_apart), weak hand-outs keep them alive like strong ones.
+  void Make(uint32_t count, bool tells_holders_apart);
   // The daemon holds them no more.
   void LetGo() { daemon_holds_ = false; }
+  bool daemon_holds() const { return daemon_holds_; }
 
   void HandOutStrong(uint32_t buffer, CallId call);
   // `holder` says whose it is, should it leak.
@@ -79,6 +81,7 @@ class BufferLives {
   };
 
   bool daemon_holds_ = false;
+  bool tells_holders_apart_ = false;
   std::vector<Life> buffers_;
   size_t remaining_ = 0;
   size_t strong_left_ = 0;           // not weakened yet

@@ -48,21 +48,12 @@ void Collection::State::CheckLifetimeTrackings() {
   });
 }
 
-bool Collection::State::CountsAsWeak(bool weak) const {
-  if (!weak) return false;
-  const auto& heaps = settings_->heaps;
-  const auto heap = std::find_if(heaps.begin(), heaps.end(), [this](const HeapProperties& one) {
-    return one.heap == result_->settings.buffer.heap;
-  });
-  return heap != heaps.end() && heap->tells_holders_apart;
-}
-
 BufferShare Collection::State::HandOut(uint32_t buffer, bool weak, bool with_vmo, CallId call,
                                        const std::string& holder) {
   const BufferShare share{.vmo = with_vmo && lives_.IsStrong(buffer),
                           .close_weak_asap = weak && lives_.Has(buffer)};
   if (!share.vmo) return share;
-  if (CountsAsWeak(weak)) {
+  if (weak) {
     lives_.HandOutWeak(buffer, call, holder);
   } else {
     lives_.HandOutStrong(buffer, call);
@@ -73,23 +64,15 @@ BufferShare Collection::State::HandOut(uint32_t buffer, bool weak, bool with_vmo
 // G6, G7. Its own strong handles or those of others: without one there is nothing to make a weak
 // one from.
 void Collection::State::On(const event::GetVmoInfo& e) {
+  if (e.call == 0) return;
   if (!lives_.Has(e.buffer)) {
-    Failure gone;
-    gone.error = Error::kNotFound;
-    gone.rule = "VMO-2";
-    gone.field = "vmo";
-    gone.message = "the buffer is gone";
-    return Answer(e.call, gone);
+    return Answer(e.call, Failed(Error::kNotFound, "VMO-2", "vmo", "the buffer is gone"));
   }
   if (e.need_weak && !lives_.IsStrong(e.buffer)) {
-    Failure too_late;
-    too_late.error = Error::kNoMoreStrongVmoHandles;
-    too_late.rule = "G6";
-    too_late.field = "need_weak";
-    too_late.message = "no strong handle of buffer " + std::to_string(e.buffer) + " is left";
-    return Answer(e.call, too_late);
+    return Answer(e.call,
+                  Failed(Error::kNoMoreStrongVmoHandles, "G6", "need_weak",
+                         "no strong handle of buffer " + std::to_string(e.buffer) + " is left"));
   }
-  if (e.call == 0) return;
   const bool weak = e.is_weak || e.need_weak;
   const std::string holder =
       "allocator (\"" + e.debug.name + "\", " + std::to_string(e.debug.id) + ")";

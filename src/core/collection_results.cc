@@ -22,8 +22,8 @@ void Collection::State::On(const event::AllocationFinished& e) {
   founders_ = std::move(done.agreement.visible);
   refused_ = std::move(done.refused);
   result_ = std::move(done.agreement.plan);
-  holds_buffers_ = true;
-  lives_.Make(result_->buffer_count);
+  const HeapProperties* const heap = FindHeap(result_->settings.buffer.heap, *settings_);
+  lives_.Make(result_->buffer_count, heap != nullptr && heap->tells_holders_apart);
   strength_changed_ = true;
   if (slow_log_.reports() > 0) {
     // A time long past: the Tick comes at once and brings the time that the log line needs.
@@ -89,8 +89,7 @@ Grant Collection::State::GrantTo(const Node& node, CallId call) {
 }
 
 void Collection::State::DropBuffers() {
-  const bool something_to_drop = holds_buffers_ || under_way_;
-  holds_buffers_ = false;
+  const bool something_to_drop = lives_.daemon_holds() || under_way_;
   lives_.LetGo();
   under_way_.reset();
   if (something_to_drop) effects_.push_back(effect::DropBuffers{});

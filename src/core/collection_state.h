@@ -190,12 +190,9 @@ class Collection::State {
   void On(const event::HandOutEnded& e);
   void On(const event::BufferGone& e);
 
-  // RES-4, RES-5: for one buffer, to somebody who wants a vmo or not.
+  // RES-4, RES-5: for one buffer, to somebody who wants a vmo or not. `holder`: who, in words.
   BufferShare HandOut(uint32_t buffer, bool weak, bool with_vmo, CallId call,
                       const std::string& holder);
-  // Whether hand-outs of this node keep buffers alive. Where a heap cannot tell holders apart, all
-  // do.
-  bool CountsAsWeak(bool weak) const;
   // END-1 for whichever buffers it is time for; then WEAK-4.
   void CheckBuffers();
   void ReportLeaks(int64_t now_ns);
@@ -253,7 +250,6 @@ class Collection::State {
     bool Has(NodeId id) const { return std::find(nodes.begin(), nodes.end(), id) != nodes.end(); }
   };
   LastClosed last_closed_;
-  bool holds_buffers_ = false;  // the daemon's own strong handles
   BufferLives lives_;
   std::vector<LifetimeTracking> lifetime_trackings_;  // of what is decided
   std::optional<Failure> failure_;                    // why the root failed

@@ -194,10 +194,8 @@ class Finder {
                     .why = "not permitted by",
                     .by = WhoForbids(heap)};
     if (!one.by.told.empty()) return Add(std::move(one));
-    const auto properties =
-        std::find_if(settings_.heaps.begin(), settings_.heaps.end(),
-                     [&heap](const HeapProperties& there) { return there.heap == heap; });
-    if (properties == settings_.heaps.end()) {
+    const HeapProperties* const properties = FindHeap(heap, settings_);
+    if (properties == nullptr) {
       one.why = "this machine has no such heap";
       return Add(std::move(one));
     }

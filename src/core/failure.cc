@@ -43,6 +43,14 @@ Failure Refused(Error error, std::string rule, std::string field, std::string me
           .message = std::move(message)};
 }
 
+Failure Failed(Error error, std::string rule, std::string field, std::string message) {
+  return {.outcome = Outcome::kError,
+          .error = error,
+          .rule = std::move(rule),
+          .field = std::move(field),
+          .message = std::move(message)};
+}
+
 Failure Closed(std::string message) {
   return {.outcome = Outcome::kClosed, .message = std::move(message)};
 }

@@ -88,6 +88,8 @@ struct Failure {
 
 // Failure with outcome kRefused: a message that breaks a rule of its own (FAIL-5).
 Failure Refused(Error error, std::string rule, std::string field, std::string message);
+// Failure with outcome kError: the service says no to a message that broke no rule.
+Failure Failed(Error error, std::string rule, std::string field, std::string message);
 // Failure with outcome kClosed for a node that is gone.
 Failure Closed(std::string message);
 

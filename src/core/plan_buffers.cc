@@ -26,13 +26,6 @@ bool Permits(const SanitisedMemory& memory, const Heap& heap) {
          std::find(permitted.begin(), permitted.end(), heap) != permitted.end();
 }
 
-const HeapProperties* FindHeap(const Heap& heap, const Settings& settings) {
-  for (const HeapProperties& one : settings.heaps) {
-    if (one.heap == heap) return &one;
-  }
-  return nullptr;
-}
-
 // One row per coherency domain, the preferred one first (DOM-1).
 struct DomainRow {
   CoherencyDomain domain;

@@ -50,4 +50,12 @@ struct Settings {
   bool debug_log = true;
 };
 
+// What a registered heap can; nullptr if there is none by that name.
+inline const HeapProperties* FindHeap(const Heap& heap, const Settings& settings) {
+  for (const HeapProperties& one : settings.heaps) {
+    if (one.heap == heap) return &one;
+  }
+  return nullptr;
+}
+
 }  // namespace sysmem::core
