@@ -4,23 +4,20 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/engine.h"
 
 namespace sysmem::server {
 namespace {
 
 core::Failure NoMemory(std::string message) {
-  core::Failure failure;
-  failure.error = core::Error::kNoMemory;
-  failure.rule = "BUF-1";
-  failure.message = std::move(message);
-  return failure;
+  return core::Failed(core::Error::kNoMemory, "BUF-1", "", std::move(message));
 }
 
 }  // namespace
 
 core::Result<std::shared_ptr<BufferSet>> BufferSet::Allocate(
-    std::shared_ptr<heaps::Heap> heap, const std::shared_ptr<BufferLedger>& ledger, uid_t owner,
-    const core::effect::Allocate& wanted) {
+    std::shared_ptr<heaps::Heap> heap, const std::shared_ptr<BufferLedger>& ledger,
+    const EngineLimits& limits, uid_t owner, const core::effect::Allocate& wanted) {
   const core::Plan& plan = wanted.plan;
   const uint64_t size = plan.settings.buffer.raw_vmo_size;
   const uint64_t count = plan.buffer_count;
@@ -46,7 +43,8 @@ core::Result<std::shared_ptr<BufferSet>> BufferSet::Allocate(
                             .index = index,
                             .name = std::move(request.name),
                             .owner = owner,
-                            .settings = settings};
+                            .settings = settings,
+                            .max_hand_outs = limits.hand_outs_per_buffer};
     set->buffers_.push_back(std::make_shared<HeldBuffer>(*std::move(buffer), std::move(facts),
                                                          ledger, std::move((*shares)[index])));
   }
@@ -85,7 +83,7 @@ std::vector<BufferInfo> BufferSet::Describe() const {
 
 PromisedBuffers::PromisedBuffers(std::shared_ptr<BufferSet> set, uint32_t first,
                                  std::vector<core::BufferShare> shares, core::CallId call,
-                                 const Recipient& recipient)
+                                 Recipient recipient)
     : set_(std::move(set)),
       first_(first),
       shares_(std::move(shares)),
@@ -94,13 +92,12 @@ PromisedBuffers::PromisedBuffers(std::shared_ptr<BufferSet> set, uint32_t first,
                 .read_only = recipient.access == heaps::Access::kReadOnly,
                 .read_only_enforced = recipient.read_only_enforced,
                 .heap = set_->heap_properties()} {
-  bool any = false;
+  const auto shared = std::make_shared<const Recipient>(std::move(recipient));
   for (uint32_t i = 0; i < shares_.size(); ++i) {
     if (!shares_[i].vmo) continue;
-    set_->at(first_ + i).Promise(call_, recipient);
-    any = true;
+    set_->at(first_ + i).Promise(call_, shared);
+    set_->NoteWanted(shared->access);
   }
-  if (any) set_->NoteWanted(recipient.access);
 }
 
 PromisedBuffers& PromisedBuffers::operator=(PromisedBuffers&& other) noexcept {

@@ -24,14 +24,16 @@
 
 namespace sysmem::server {
 
+struct EngineLimits;
+
 class BufferSet {
  public:
   // Asks `heap` for as many buffers as are `wanted` (5.1). The name of buffer i is "<name>:<i>", or
   // the heap's own choice when the name is empty (BUF-2). A name ends at its first NUL. `owner` is
   // the user who began the collection. Fails with NO_MEMORY and the figures.
   static core::Result<std::shared_ptr<BufferSet>> Allocate(
-      std::shared_ptr<heaps::Heap> heap, const std::shared_ptr<BufferLedger>& ledger, uid_t owner,
-      const core::effect::Allocate& wanted);
+      std::shared_ptr<heaps::Heap> heap, const std::shared_ptr<BufferLedger>& ledger,
+      const EngineLimits& limits, uid_t owner, const core::effect::Allocate& wanted);
 
   // As those of HeldBuffer, for each of them.
   struct Listener {
@@ -68,8 +70,7 @@ class PromisedBuffers {
  public:
   // `shares` tells what is promised of each buffer, beginning with buffer `first`.
   PromisedBuffers(std::shared_ptr<BufferSet> set, uint32_t first,
-                  std::vector<core::BufferShare> shares, core::CallId call,
-                  const Recipient& recipient);
+                  std::vector<core::BufferShare> shares, core::CallId call, Recipient recipient);
   PromisedBuffers(PromisedBuffers&& other) noexcept = default;
   PromisedBuffers& operator=(PromisedBuffers&& other) noexcept;
   ~PromisedBuffers() { AbandonRest(); }

@@ -96,8 +96,9 @@ void CollectionHost::PostLifetimeTracking(core::NodeId node, Tracking tracking,
 void CollectionHost::PostVmoInfo(core::event::GetVmoInfo event, core::Result<VmoInfoResult> info,
                                  Recipient recipient, CallSlot slot) {
   auto self = shared_from_this();
-  mailbox_.Post(
-      VmoInfoItem{std::move(event), std::move(info), std::move(recipient), std::move(slot)});
+  EventItem item{std::move(event), std::move(slot), {}, {}, 0};
+  item.asked = std::make_shared<VmoInfoAsked>(std::move(info), std::move(recipient));
+  mailbox_.Post(std::move(item));
 }
 
 void CollectionHost::PostClose(core::NodeId node, std::string why, CallSlot slot) {
@@ -173,7 +174,8 @@ void CollectionHost::Handle(EventItem item) {
   if (item.slot) {
     const core::CallId call = ++last_call_;
     SetCall(item.event, call);
-    pending_.emplace(call, Pending{std::move(item.slot), std::move(item.ends), NodeOf(item.event)});
+    pending_.emplace(call, Pending{std::move(item.slot), std::move(item.ends), NodeOf(item.event),
+                                   item.tracking, std::move(item.asked)});
   }
   Run(item.event);
   // What did not come to be is closed for its holder, after the answer that says why.
@@ -249,23 +251,23 @@ void CollectionHost::Apply(core::effect::Answer answer) {
   if (found == pending_.end()) return;
   Pending pending = std::move(found->second);
   pending_.erase(found);
+  const PeerInfo& receiver = pending.slot.call->outbox()->peer();
   Touch(pending.slot.call->outbox());
   if (auto* failure = std::get_if<core::Failure>(&answer.result)) {
-    NameHolders(*failure, pending.slot.call->outbox()->peer());
+    NameHolders(*failure, receiver);
     if (failure->report) failure->report_text = TextFor(failure->report);
-    if (tracked_now_ != 0) lifetime_trackings_.erase(tracked_now_);
+    lifetime_trackings_.erase(pending.tracking);
     pending.slot.Resolve(OperationResult(std::move(*failure)));
   } else if (auto* grant = std::get_if<core::Grant>(&answer.result)) {
-    pending.slot.Resolve(BuffersFor(std::move(*grant), pending.node, answer.call,
-                                    pending.slot.call->outbox()->peer()));
+    pending.slot.Resolve(BuffersFor(std::move(*grant), pending.node, answer.call, receiver));
   } else if (auto* info = std::get_if<core::VmoInfo>(&answer.result)) {
-    pending.slot.Resolve(Complete(*info, answer.call));
+    pending.slot.Resolve(Complete(*info, answer.call, *pending.asked, receiver));
   } else if (auto* id = std::get_if<uint64_t>(&answer.result)) {
     pending.slot.Resolve(OperationResult(*id));
   } else if (auto* alternate = std::get_if<bool>(&answer.result)) {
     pending.slot.Resolve(OperationResult(IsAlternate{*alternate}));
   } else if (auto* reference = std::get_if<core::Reference>(&answer.result)) {
-    pending.slot.Resolve(CopyOf(*reference, pending.slot.call->outbox()->peer()));
+    pending.slot.Resolve(CopyOf(*reference, receiver));
   } else if (!pending.ends.empty()) {
     pending.slot.Resolve(EndsToPush{std::move(pending.ends)});
   } else {

@@ -103,12 +103,19 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   const PeerInfo& creator() const { return creator_; }
 
  private:
+  // What the answer to GetVmoInfo needs besides the core's.
+  struct VmoInfoAsked {
+    core::Result<VmoInfoResult> info;
+    Recipient recipient;  // of a weak handle
+  };
   struct EventItem {
     core::Event event;
     CallSlot slot;
     NamedHolders holders;
     std::vector<base::UniqueFd> ends;
-    core::NodeId forget = 0;  // holder to forget first (Close)
+    core::NodeId forget = 0;        // holder to forget first (Close)
+    core::TrackingId tracking = 0;  // kept for this event, unless it is refused
+    std::shared_ptr<VmoInfoAsked> asked = nullptr;
   };
   struct MoveItem {
     core::NodeId node = 0;
@@ -132,12 +139,6 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
     std::optional<uint32_t> buffers_remaining;
     CallSlot slot;
   };
-  struct VmoInfoItem {
-    core::event::GetVmoInfo event;
-    core::Result<VmoInfoResult> info;
-    Recipient recipient;
-    CallSlot slot;
-  };
   struct AllocatedItem {
     core::AttemptId attempt = 0;
     std::variant<std::shared_ptr<BufferSet>, core::Failure> outcome;
@@ -155,11 +156,13 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
     std::function<void(CollectionDetail)> done;
   };
   using Item = std::variant<EventItem, MoveItem, AlternateItem, TrackingItem, LifetimeItem,
-                            VmoInfoItem, AllocatedItem, CancelItem, AskKindItem, InspectItem>;
+                            AllocatedItem, CancelItem, AskKindItem, InspectItem>;
   struct Pending {
     CallSlot slot;
     std::vector<base::UniqueFd> ends;
     core::NodeId node = 0;  // that the event was for
+    core::TrackingId tracking = 0;
+    std::shared_ptr<VmoInfoAsked> asked;
   };
 
   // All of these run inside the turn.
@@ -171,7 +174,6 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void Handle(AlternateItem item);
   void Handle(TrackingItem item);
   void Handle(LifetimeItem item);
-  void Handle(VmoInfoItem item);
   void Handle(AllocatedItem item);
   void Handle(CancelItem item);
   void Handle(AskKindItem item);
@@ -192,8 +194,8 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void Adopt(std::shared_ptr<BufferSet> made);
   PendingResult BuffersFor(core::Grant grant, core::NodeId node, core::CallId call,
                            const PeerInfo& receiver);
-  // The answer to vmo_info_now_.
-  PendingResult Complete(const core::VmoInfo& found, core::CallId call);
+  PendingResult Complete(const core::VmoInfo& found, core::CallId call, VmoInfoAsked& asked,
+                         const PeerInfo& receiver);
   PendingResult CopyOf(core::Reference reference, const PeerInfo& receiver);
   void NameHolders(core::Failure& failure, const PeerInfo& receiver) const;
   std::shared_ptr<const core::ReportText> TextFor(
@@ -222,10 +224,7 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   std::optional<core::AttemptId> awaited_;  // the attempt whose buffers are wanted
   std::shared_ptr<BufferSet> buffers_;
   std::shared_ptr<BufferSet> unwatched_;  // of buffers_, until the turn in which they came is over
-  // While the item of that kind is handled, whose answer comes at once.
-  core::TrackingId tracked_now_ = 0;
-  VmoInfoItem* vmo_info_now_ = nullptr;
-  std::deque<core::Event> follow_ups_;  // of effects carried out on the spot
+  std::deque<core::Event> follow_ups_;    // of effects carried out on the spot
   EventLoop::TimerId timer_ = 0;
   bool finished_ = false;
   std::vector<std::shared_ptr<Outbox>> touched_;

@@ -16,16 +16,7 @@ void CollectionHost::Handle(LifetimeItem item) {
   lifetime_trackings_.emplace(id, std::move(item.tracking));
   core::event::AttachLifetimeTracking event{
       .node = item.node, .tracking = id, .buffers_remaining = item.buffers_remaining};
-  tracked_now_ = id;
-  Handle(EventItem{event, std::move(item.slot), {}, {}, 0});
-  tracked_now_ = 0;
-}
-
-void CollectionHost::Handle(VmoInfoItem item) {
-  vmo_info_now_ = &item;
-  const CallSlot slot = item.slot;
-  Handle(EventItem{item.event, slot, {}, {}, 0});
-  vmo_info_now_ = nullptr;
+  Handle(EventItem{event, std::move(item.slot), {}, {}, 0, id});
 }
 
 void CollectionHost::Handle(AllocatedItem item) {
@@ -62,39 +53,43 @@ void CollectionHost::Adopt(std::shared_ptr<BufferSet> made) {
 
 PendingResult CollectionHost::BuffersFor(core::Grant grant, core::NodeId node, core::CallId call,
                                          const PeerInfo& receiver) {
-  const Recipient recipient{
+  Recipient recipient{
       .node = node,
       .debug_name = core_.DebugOf(node).name,
       .peer = receiver,
       .weak = grant.weak,
       .access = grant.writable ? heaps::Access::kReadWrite : heaps::Access::kReadOnly,
       .rights = grant.rights,
-      .read_only_enforced = !grant.writable && engine_.HoldsTo(receiver, *buffers_)};
-  PromisedBuffers promised(buffers_, 0, grant.buffers, call, recipient);
+      .read_only_enforced =
+          !grant.writable && engine_.HoldsTo(receiver, buffers_->heap_properties())};
+  PromisedBuffers promised(buffers_, 0, grant.buffers, call, std::move(recipient));
   return BuffersToPush{std::move(grant), std::move(promised)};
 }
 
-PendingResult CollectionHost::Complete(const core::VmoInfo& found, core::CallId call) {
-  PromisedBuffers promised(buffers_, found.buffer, {found.share}, call, vmo_info_now_->recipient);
-  if (!vmo_info_now_->info.ok()) return OperationResult(vmo_info_now_->info.failure());
-  return VmoInfoToPush{std::move(vmo_info_now_->info).value(), std::move(promised)};
+PendingResult CollectionHost::Complete(const core::VmoInfo& found, core::CallId call,
+                                       VmoInfoAsked& asked, const PeerInfo& receiver) {
+  asked.recipient.read_only_enforced = asked.recipient.access == heaps::Access::kReadOnly &&
+                                       engine_.HoldsTo(receiver, buffers_->heap_properties());
+  PromisedBuffers promised(buffers_, found.buffer, {found.share}, call, std::move(asked.recipient));
+  if (!asked.info.ok()) return OperationResult(std::move(asked.info).failure());
+  return VmoInfoToPush{std::move(asked.info).value(), std::move(promised)};
 }
 
 void CollectionHost::Apply(core::effect::Allocate allocate) {
   auto heap = engine_.FindHeap(allocate.plan.settings.buffer.heap);
   if (!heap) {
-    core::Failure failure;
-    failure.error = core::Error::kNoMemory;
-    failure.rule = "HEAP-4";
-    failure.message = absl::StrCat("heap ", allocate.plan.settings.buffer.heap.type, " is gone");
-    follow_ups_.push_back(core::event::AllocationFinished{allocate.attempt, std::move(failure)});
+    follow_ups_.push_back(core::event::AllocationFinished{
+        allocate.attempt,
+        core::Failed(core::Error::kNoMemory, "HEAP-4", "",
+                     absl::StrCat("heap ", allocate.plan.settings.buffer.heap.type, " is gone"))});
     return;
   }
   const uint64_t bytes =
       allocate.plan.settings.buffer.raw_vmo_size * uint64_t{allocate.plan.buffer_count};
   awaited_ = allocate.attempt;
   if (bytes <= engine_.options.limits.inline_allocation_bytes) {
-    auto made = BufferSet::Allocate(heap, engine_.ledger, creator_.uid, allocate);
+    auto made =
+        BufferSet::Allocate(heap, engine_.ledger, engine_.options.limits, creator_.uid, allocate);
     core::event::AllocationFinished finished{allocate.attempt, std::nullopt};
     if (made.ok()) {
       Adopt(std::move(made).value());
@@ -106,7 +101,8 @@ void CollectionHost::Apply(core::effect::Allocate allocate) {
     return;
   }
   engine_.worker.Run([self = shared_from_this(), heap, allocate = std::move(allocate)] {
-    auto made = BufferSet::Allocate(heap, self->engine_.ledger, self->creator_.uid, allocate);
+    auto made = BufferSet::Allocate(heap, self->engine_.ledger, self->engine_.options.limits,
+                                    self->creator_.uid, allocate);
     AllocatedItem item{allocate.attempt, {}};
     if (made.ok()) {
       item.outcome = std::move(made).value();
@@ -132,9 +128,9 @@ void CollectionHost::Apply(core::effect::CloseLifetimeTracking close) {
 
 // 6.4: who was given it can be told by the hand-out.
 void CollectionHost::Apply(core::effect::ReportLeak leak) {
-  const BufferInfo buffer = buffers_->at(leak.buffer).Describe();
-  std::string text = leak.text + absl::StrCat("; the buffer is inode ", buffer.inode);
-  const std::optional<Recipient> given = buffers_->at(leak.buffer).RecipientOf(leak.hand_out);
+  const HeldBuffer& buffer = buffers_->at(leak.buffer);
+  std::string text = absl::StrCat(leak.text, "; the buffer is inode ", buffer.identity().inode);
+  const auto given = buffer.RecipientOf(leak.hand_out);
   if (given) {
     absl::StrAppend(&text, "; it went to process ", given->peer.pid, " (",
                     base::Quote(given->peer.command), "), user ", given->peer.uid);

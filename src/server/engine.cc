@@ -156,8 +156,8 @@ bool Engine::Internals::MaySeeAll(const PeerInfo& peer) const {
   return peer.uid == 0 || peer.uid == daemon_uid || peer.gid == options.admin_gid;
 }
 
-bool Engine::Internals::HoldsTo(const PeerInfo& peer, const BufferSet& buffers) const {
-  return buffers.heap_properties().reduces_rights && peer.uid != daemon_uid && peer.uid != 0;
+bool Engine::Internals::HoldsTo(const PeerInfo& peer, const core::HeapProperties& heap) const {
+  return heap.reduces_rights && peer.uid != daemon_uid && peer.uid != 0;
 }
 
 Engine::Engine(EngineOptions options, EventLoop& loop)

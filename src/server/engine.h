@@ -50,6 +50,9 @@ struct EngineLimits {
   // the thread that brought the last constraints: about a millisecond. Others go to a thread of
   // their own, since gRPC has but two.
   uint64_t inline_attempt_formats = 2048;
+  // Descriptors of one buffer that were handed out and are in use: each is asked about when one of
+  // them is closed, in some microseconds. More than a hundred participants with ten waits each.
+  uint32_t hand_outs_per_buffer = 1024;
 
   // These follow RLIMIT_NOFILE; see LimitsFor.
   uint64_t descriptors = 1024;     // the process's limit itself

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/errno_status.h"
 #include "base/reopen.h"
 
@@ -16,6 +17,10 @@ namespace {
 
 // What takes no longer to free than it would to wake another thread for it.
 constexpr uint64_t kFreedInPlaceBytes = 256 << 10;
+
+// A look keeps the thread that found out about a close, and a holder can make it slow by locks of
+// his own, thousands of which the kernel walks at each question.
+constexpr int64_t kLookNs = 1'000'000;
 
 // Both ends; neither blocks, and neither outlives an exec.
 absl::StatusOr<std::pair<base::UniqueFd, base::UniqueFd>> MakePipe() {
@@ -62,9 +67,10 @@ void HeldBuffer::Watch(LastClose& last_close) {
   if (missed) watch->ProbeSoon();
 }
 
-void HeldBuffer::Promise(core::CallId hand_out, Recipient recipient) {
+void HeldBuffer::Promise(core::CallId hand_out, std::shared_ptr<const Recipient> recipient) {
   const std::lock_guard lock(mutex_);
   records_[hand_out] = Record{.recipient = std::move(recipient), .since_ns = EventLoop::NowNs()};
+  ++promised_;
 }
 
 absl::StatusOr<base::UniqueFd> HeldBuffer::HandOut(core::CallId hand_out) {
@@ -72,8 +78,15 @@ absl::StatusOr<base::UniqueFd> HeldBuffer::HandOut(core::CallId hand_out) {
   heaps::Access access = heaps::Access::kReadOnly;
   {
     const std::lock_guard lock(mutex_);
+    const size_t living = records_.size() - promised_;
+    if (living >= facts_.max_hand_outs) {
+      return absl::ResourceExhaustedError(absl::StrCat(living, " descriptors of buffer ",
+                                                       facts_.index,
+                                                       " that were handed out are in use, its "
+                                                       "limit (limit hand_outs_per_buffer)"));
+    }
     buffer = buffer_;
-    access = records_.at(hand_out).recipient.access;
+    access = records_.at(hand_out).recipient->access;
   }
   absl::StatusOr<heaps::HandedOut> made = buffer->HandOut(access);
   if (!made.ok()) return made.status();
@@ -81,6 +94,7 @@ absl::StatusOr<base::UniqueFd> HeldBuffer::HandOut(core::CallId hand_out) {
   Record& record = records_.at(hand_out);
   record.made = true;
   record.mark = made->mark;
+  --promised_;
   ++hand_outs_;
   return std::move(made->fd);
 }
@@ -92,6 +106,7 @@ void HeldBuffer::Abandon(core::CallId hand_out) {
     const auto found = records_.find(hand_out);
     if (found == records_.end() || found->second.made) return;
     records_.erase(found);
+    --promised_;
     watch = watch_;
   }
   listener_.ended(hand_out);
@@ -150,45 +165,61 @@ void HeldBuffer::LetGo() {
   watch->ProbeSoon();
 }
 
-std::optional<Recipient> HeldBuffer::Recognise(base::BorrowedFd shown) const {
+std::shared_ptr<const Recipient> HeldBuffer::Recognise(base::BorrowedFd shown) const {
   const std::lock_guard lock(mutex_);
-  if (!buffer_) return std::nullopt;
+  if (!buffer_) return nullptr;
   for (const auto& [call, record] : records_) {
     if (record.made && buffer_->IsHandOut(shown, record.mark)) return record.recipient;
   }
-  return std::nullopt;
+  return nullptr;
 }
 
-std::optional<Recipient> HeldBuffer::RecipientOf(core::CallId hand_out) const {
+std::shared_ptr<const Recipient> HeldBuffer::RecipientOf(core::CallId hand_out) const {
   const std::lock_guard lock(mutex_);
   const auto found = records_.find(hand_out);
-  return found == records_.end() ? std::nullopt : std::optional(found->second.recipient);
+  return found == records_.end() ? nullptr : found->second.recipient;
+}
+
+bool HeldBuffer::TakeEnded(std::vector<core::CallId>& ended) {
+  const int64_t until_ns = EventLoop::NowNs() + kLookNs;
+  auto record = records_.upper_bound(std::exchange(looked_at_up_to_, 0));
+  while (record != records_.end()) {
+    const core::CallId call = record->first;
+    if (record->second.made && !buffer_->MayLive(record->second.mark)) {
+      ended.push_back(call);
+      record = records_.erase(record);
+    } else {
+      ++record;
+    }
+    if (record != records_.end() && EventLoop::NowNs() >= until_ns) {
+      looked_at_up_to_ = call;
+      return false;
+    }
+  }
+  return true;
 }
 
 bool HeldBuffer::Probe() {
   std::vector<core::CallId> ended;
   std::optional<Remains> remains;
+  std::shared_ptr<BufferWatch> look_on;
   bool held = false;
   {
     const std::lock_guard lock(mutex_);
     if (!buffer_) return false;
-    bool promised = false;
-    std::erase_if(records_, [&](const auto& entry) {
-      const auto& [call, record] = entry;
-      promised |= !record.made;
-      const bool over = record.made && !buffer_->MayLive(record.mark);
-      if (over) ended.push_back(call);
-      return over;
-    });
-    // As long as the daemon itself keeps the buffer strong, nobody else's end is the buffer's.
-    if (let_go_ && !promised && buffer_->IsOnlyOurs()) {
+    // As long as the daemon itself keeps the buffer strong, nobody else's end is the buffer's. The
+    // proof comes first: it tells of all at once.
+    if (let_go_ && promised_ == 0 && buffer_->IsOnlyOurs()) {
       for (const auto& [call, record] : records_) ended.push_back(call);
       records_.clear();
       remains.emplace(TakeRemains());
+    } else if (!TakeEnded(ended)) {
+      look_on = watch_;
     }
     untracked_ = let_go_ && !remains && records_.empty();
     held = !records_.empty() || untracked_;
   }
+  if (look_on) look_on->LookOn();
   for (const core::CallId call : ended) listener_.ended(call);
   if (!remains) return held;
   if (size_bytes_ <= kFreedInPlaceBytes) {
@@ -232,12 +263,13 @@ BufferInfo HeldBuffer::Describe() const {
   info.untracked_holder = untracked_;
   for (const auto& [call, record] : records_) {
     if (!record.made) continue;
-    info.holders.push_back({.node = record.recipient.node,
-                            .debug_name = record.recipient.debug_name,
-                            .peer = record.recipient.peer,
-                            .weak = record.recipient.weak,
-                            .read_only = record.recipient.access == heaps::Access::kReadOnly,
-                            .read_only_enforced = record.recipient.read_only_enforced,
+    const Recipient& recipient = *record.recipient;
+    info.holders.push_back({.node = recipient.node,
+                            .debug_name = recipient.debug_name,
+                            .peer = recipient.peer,
+                            .weak = recipient.weak,
+                            .read_only = recipient.access == heaps::Access::kReadOnly,
+                            .read_only_enforced = recipient.read_only_enforced,
                             .age_ns = now - record.since_ns});
   }
   return info;

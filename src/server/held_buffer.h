@@ -58,6 +58,7 @@ class HeldBuffer : public std::enable_shared_from_this<HeldBuffer> {
     std::string name;  // empty if the collection had none
     uid_t owner = 0;   // the user who began the collection
     std::shared_ptr<const core::SingleBufferSettings> settings;
+    uint32_t max_hand_outs = 0;  // that live at a time (EngineLimits::hand_outs_per_buffer)
   };
   struct Listener {
     std::function<void(core::CallId hand_out)> ended;
@@ -78,8 +79,9 @@ class HeldBuffer : public std::enable_shared_from_this<HeldBuffer> {
   // so once the first reply has left. Once.
   void Watch(LastClose& last_close);
 
-  void Promise(core::CallId hand_out, Recipient recipient);
-  // REQUIRES: promised, and neither made nor abandoned.
+  void Promise(core::CallId hand_out, std::shared_ptr<const Recipient> recipient);
+  // REQUIRES: promised, and neither made nor abandoned. Errors: ResourceExhausted when too many
+  // live; as heaps::Buffer::HandOut.
   absl::StatusOr<base::UniqueFd> HandOut(core::CallId hand_out);
   // It will not be made, or what was made was not sent. No effect on one that lives.
   void Abandon(core::CallId hand_out);
@@ -94,12 +96,12 @@ class HeldBuffer : public std::enable_shared_from_this<HeldBuffer> {
   // The daemon's own use of it is over.
   void LetGo();
 
-  // Which hand-out a descriptor is that a client showed; its recipient. Nothing if it bears no mark
+  // Which hand-out a descriptor is that a client showed; its recipient. nullptr if it bears no mark
   // of one that lives.
-  std::optional<Recipient> Recognise(base::BorrowedFd shown) const;
+  std::shared_ptr<const Recipient> Recognise(base::BorrowedFd shown) const;
 
-  // Whom it was given, if it lives.
-  std::optional<Recipient> RecipientOf(core::CallId hand_out) const;
+  // Whom it was given, if it lives; else nullptr.
+  std::shared_ptr<const Recipient> RecipientOf(core::CallId hand_out) const;
 
   const Facts& facts() const { return facts_; }
   uint64_t size_bytes() const { return size_bytes_; }
@@ -108,11 +110,12 @@ class HeldBuffer : public std::enable_shared_from_this<HeldBuffer> {
 
  private:
   struct Record {
-    Recipient recipient;
+    std::shared_ptr<const Recipient> recipient;  // shared by all buffers of one answer
     int64_t since_ns = 0;
     bool made = false;
     heaps::Mark mark = 0;
   };
+  using Records = std::map<core::CallId, Record>;
   struct Signal {
     base::UniqueFd write_end;
     BufferLedger::Share share;
@@ -126,8 +129,11 @@ class HeldBuffer : public std::enable_shared_from_this<HeldBuffer> {
     BufferLedger::Share share;
   };
 
-  // One look at who is left; true while somebody seems to be.
+  // One look at who is left; true while somebody seems to be. A look takes a millisecond at most:
+  // where there is more to see, the next one goes on from there.
   bool Probe();
+  // Takes out those that have ended. REQUIRES: mutex_ held. True if all were looked at.
+  bool TakeEnded(std::vector<core::CallId>& ended);
   Remains TakeRemains();  // REQUIRES: mutex_ held
   void Free(Remains remains);
 
@@ -141,8 +147,10 @@ class HeldBuffer : public std::enable_shared_from_this<HeldBuffer> {
   // Guarded by mutex_:
   std::shared_ptr<const heaps::Buffer> buffer_;  // null once it is gone
   BufferLedger::Share share_;
-  std::map<core::CallId, Record> records_;
-  uint64_t hand_outs_ = 0;  // ever made
+  Records records_;
+  size_t promised_ = 0;               // of these, not made yet
+  core::CallId looked_at_up_to_ = 0;  // by a look that did not come to the end; else 0
+  uint64_t hand_outs_ = 0;            // ever made
   bool let_go_ = false;
   bool untracked_ = false;  // at the last look: somebody has it whom no record tells of
   bool signalled_ = false;

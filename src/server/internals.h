@@ -59,7 +59,7 @@ class Engine::Internals {
 
   // Whether this peer cannot get around what was opened read-only for it: the heap can reduce
   // rights, and the peer is neither root nor of the daemon's own uid.
-  bool HoldsTo(const PeerInfo& peer, const BufferSet& buffers) const;
+  bool HoldsTo(const PeerInfo& peer, const core::HeapProperties& heap) const;
 
   ServerInfo MakeServerInfo() const;
   std::vector<NamedLimit> MakeLimits() const;

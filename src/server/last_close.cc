@@ -48,8 +48,9 @@ struct LastClose::Entry {
   size_t probes = 0;    // asked in this round
   std::optional<EventLoop::TimerId> timer;
   bool awaited = false;
-  bool posted = false;  // a round will begin soon
-  bool ended = false;   // nobody wants to know any more
+  bool posted = false;      // a round will begin soon
+  bool unfinished = false;  // the probe wants to look on
+  bool ended = false;       // nobody wants to know any more
 };
 
 class LastClose::Impl : public std::enable_shared_from_this<LastClose::Impl> {
@@ -109,6 +110,11 @@ class LastClose::Impl : public std::enable_shared_from_this<LastClose::Impl> {
       }
       self.BeginRound(posted);
     });
+  }
+
+  void LookOn(const EntryRef& entry) {
+    const std::lock_guard lock(mutex_);
+    entry->unfinished = true;
   }
 
   void SetAwaited(const EntryRef& entry, bool awaited) {
@@ -307,7 +313,12 @@ class LastClose::Impl : public std::enable_shared_from_this<LastClose::Impl> {
     {
       const std::lock_guard lock(mutex_);
       if (entry->ended) return;
-      delay_ns = DelayToNextProbe(*entry, held);
+      if (std::exchange(entry->unfinished, false) && held) {
+        if (entry->probes > 0) --entry->probes;  // the same one goes on
+        delay_ns = 0;
+      } else {
+        delay_ns = DelayToNextProbe(*entry, held);
+      }
       early_.erase(entry);
       former = std::exchange(entry->timer, std::nullopt);
     }
@@ -404,6 +415,7 @@ BufferWatch::BufferWatch(std::shared_ptr<LastClose::Impl> impl,
 BufferWatch::~BufferWatch() { impl_->End(entry_); }
 
 void BufferWatch::ProbeSoon() { impl_->ProbeSoon(entry_); }
+void BufferWatch::LookOn() { impl_->LookOn(entry_); }
 void BufferWatch::SetAwaited(bool awaited) { impl_->SetAwaited(entry_, awaited); }
 absl::Status BufferWatch::status() const { return impl_->StatusOf(entry_); }
 

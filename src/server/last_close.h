@@ -108,6 +108,9 @@ class BufferWatch {
   // Begins a round on the loop's thread as if a close had been announced: the daemon itself has let
   // go of something.
   void ProbeSoon();
+  // Said by the probe itself: it has not seen everything yet. It is asked again at the loop's next
+  // turn, as the same probe of its round, so that others who wait for the thread come in between.
+  void LookOn();
   // Whether somebody waits for the end of this buffer. Makes a difference only while the buffer is
   // not watched. False at first.
   void SetAwaited(bool awaited);

@@ -86,6 +86,11 @@ std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
        "pairs",
        "larger negotiations keep no other client waiting",
        {}},
+      {"hand_outs_per_buffer",
+       limits.hand_outs_per_buffer,
+       "descriptors",
+       "of one buffer that are in use: each is asked about when one is closed",
+       {}},
       {"descriptors", limits.descriptors, "descriptors", "RLIMIT_NOFILE of the daemon", {}},
       {"buffers", limits.buffers, "descriptors",
        "half of the descriptors: one for each buffer that anybody has, one for each "
@@ -146,6 +151,7 @@ std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
 
 std::vector<NamedCounter> Engine::Internals::MakeCounters() const {
   const heaps::KeptReady warm_pool = KeptReadyOf(options.heaps);
+  const LastClose::Counts closes = last_close->counts();
   std::string resting = "now; 1: it makes none";
   if (!warm_pool.why_resting.empty()) {
     resting.append(", because of ").append(warm_pool.why_resting);
@@ -160,6 +166,15 @@ std::vector<NamedCounter> Engine::Internals::MakeCounters() const {
       {"warm_pool_given_back", warm_pool.given_back, "buffers",
        "freed before anybody wanted them, for want of memory or descriptors"},
       {"warm_pool_resting", warm_pool.why_resting.empty() ? 0u : 1u, "", std::move(resting)},
+      {"watched_buffers", closes.watches - closes.unwatched, "buffers",
+       "now, whose last close the kernel announces"},
+      {"unwatched_buffers", closes.unwatched, "buffers",
+       "now, that are asked about every second instead (fs.inotify.max_user_watches)"},
+      {"closes_announced", closes.events, "closes", "of descriptors that were handed out"},
+      {"close_overflows", closes.overflows, "",
+       "of the kernel's queue of announcements; all buffers are asked about then"},
+      {"late_ends", closes.late_ends, "ends",
+       "of buffers or hand-outs that were seen by a second or later look only"},
   };
 }
 

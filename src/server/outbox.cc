@@ -15,12 +15,10 @@ namespace {
 constexpr int64_t kRetryNs = 20'000'000;
 
 core::Failure HandOutFailure(const absl::Status& status) {
-  core::Failure failure;
-  failure.error = core::Error::kNoMemory;
-  failure.rule = "RES-4";
-  failure.message = absl::StrCat("the buffers exist, but no descriptor for them could be opened: ",
-                                 std::string(status.message()));
-  return failure;
+  return core::Failed(
+      core::Error::kNoMemory, "RES-4", "",
+      absl::StrCat("the buffers exist, but no descriptor for them could be opened: ",
+                   std::string(status.message())));
 }
 
 // How many descriptors the reply to `call` owes.

@@ -13,15 +13,7 @@ namespace sysmem::server {
 namespace {
 
 using core::Error;
-
-core::Failure Fails(Error error, const char* rule, const char* field, std::string message) {
-  core::Failure failure;
-  failure.error = error;
-  failure.rule = rule;
-  failure.field = field;
-  failure.message = std::move(message);
-  return failure;
-}
+using core::Failed;
 
 bool AllowsWriting(const ForeignFd& shown) {
   const int flags = ::fcntl(shown.fd().get(), F_GETFL);
@@ -41,28 +33,23 @@ bool Session::Impl::IsMemory(const ForeignFd& shown) {
          shown.kind() == base::DescriptorKind::kDmaBuf;
 }
 
-std::shared_ptr<HeldBuffer> Session::Impl::FindBuffer(const ForeignFd& shown) const {
-  const auto identity = heaps::IdentityOf(shown.fd());
-  return identity.ok() ? engine_.ledger->Find(*identity) : nullptr;
-}
-
 core::Result<std::shared_ptr<HeldBuffer>> Session::Impl::LookUp(const ForeignFd& shown,
                                                                 const char* field) const {
   const std::string kind(base::DescriptorKindName(shown.kind()));
   if (!IsMemory(shown)) {
-    return Fails(
+    return Failed(
         Error::kProtocolDeviation, "G3", field,
         absl::StrCat(field, " is no memory of the kinds that are handed out here: ", kind));
   }
   const auto identity = heaps::IdentityOf(shown.fd());
   if (!identity.ok()) {
     const bool denied = absl::IsPermissionDenied(identity.status());
-    return Fails(denied ? Error::kHandleAccessDenied : Error::kUnspecified, "G2", field,
-                 std::string(identity.status().message()));
+    return Failed(denied ? Error::kHandleAccessDenied : Error::kUnspecified, "G2", field,
+                  std::string(identity.status().message()));
   }
   if (auto found = engine_.ledger->Find(*identity)) return found;
-  return Fails(Error::kNotFound, "G4", field,
-               absl::StrCat(field, " is a ", kind, " that was made elsewhere"));
+  return Failed(Error::kNotFound, "G4", field,
+                absl::StrCat(field, " is a ", kind, " that was made elsewhere"));
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::GetVmoInfo& what) {
@@ -71,39 +58,38 @@ void Session::Impl::Do(const CallSlot& slot, op::GetVmoInfo& what) {
     slot.Resolve(OperationResult(std::move(why)));
   };
   if (!what.vmo) {
-    return refuse(Fails(Error::kProtocolDeviation, "G1", "vmo", "the field is missing"));
+    return refuse(Failed(Error::kProtocolDeviation, "G1", "vmo", "the field is missing"));
   }
   auto shown = Claim(what.vmo, "vmo");
   if (!shown.ok()) {
     return refuse(
-        Fails(Error::kProtocolDeviation, "G1", "vmo", std::move(shown).failure().message));
+        Failed(Error::kProtocolDeviation, "G1", "vmo", std::move(shown).failure().message));
   }
   auto found = LookUp(shown.value(), "vmo");
   if (!found.ok()) return refuse(std::move(found).failure());
   HeldBuffer& buffer = *found.value();
   const auto host = engine_.FindCollection(buffer.facts().collection_id);
-  if (!host) return refuse(Fails(Error::kNotFound, "G4", "vmo", "its collection has ended"));
+  if (!host) return refuse(Failed(Error::kNotFound, "G4", "vmo", "its collection has ended"));
 
   // Without a mark it was opened by a client itself, or gave its mark away: the next best thing to
   // a handle that a client made of a handle.
-  const std::optional<Recipient> known = buffer.Recognise(shown.value().fd());
+  const std::shared_ptr<const Recipient> known = buffer.Recognise(shown.value().fd());
   const bool writable = AllowsWriting(shown.value());
   const uint32_t rights = known ? known->rights : core::kHandOutRights;
   core::event::GetVmoInfo event{.buffer = buffer.facts().index,
                                 .is_weak = !known || known->weak,
                                 .need_weak = what.need_weak,
                                 .debug = allocator_debug_};
-  const Recipient recipient{
+  Recipient recipient{
       .node = 0,
       .debug_name = allocator_debug_.name,
       .peer = peer,
       .weak = true,
       .access = writable ? heaps::Access::kReadWrite : heaps::Access::kReadOnly,  // GVI-H1
-      .rights = writable ? rights : rights & ~core::kRightWrite,
-      .read_only_enforced = !writable && peer.uid != engine_.daemon_uid && peer.uid != 0};
+      .rights = writable ? rights : rights & ~core::kRightWrite};
   shown.value().CloseHere();  // the caller's copy may be the last one soon
   auto info = Compare(what, buffer);
-  host->PostVmoInfo(std::move(event), std::move(info), recipient, slot);
+  host->PostVmoInfo(std::move(event), std::move(info), std::move(recipient), slot);
 }
 
 core::Result<VmoInfoResult> Session::Impl::Compare(op::GetVmoInfo& what, const HeldBuffer& buffer) {
@@ -126,8 +112,8 @@ core::Result<VmoInfoResult> Session::Impl::Compare(op::GetVmoInfo& what, const H
   if (!what.vmo_settings_to_check) return info;
   auto shown = Claim(what.vmo_settings_to_check, "vmo_settings_to_check");
   if (!shown.ok()) {
-    return Fails(Error::kProtocolDeviation, "G10", "vmo_settings_to_check",
-                 std::move(shown).failure().message);
+    return Failed(Error::kProtocolDeviation, "G10", "vmo_settings_to_check",
+                  std::move(shown).failure().message);
   }
   auto other = LookUp(shown.value(), "vmo_settings_to_check");
   if (!other.ok()) return std::move(other).failure();

@@ -108,7 +108,7 @@ void Session::Impl::WithDescriptor(const CallSlot& slot, const NodeRef& ref,
                                slot);
   }
   if (auto* constraints = std::get_if<core::event::SetConstraints>(&what.event)) {
-    return Match(slot, ref, std::move(*constraints), *what.descriptor, claimed.value());
+    return Match(slot, ref, std::move(*constraints), *what.descriptor, std::move(claimed).value());
   }
   if (std::holds_alternative<core::event::IsAlternateFor>(what.event)) {
     return Compare(slot, ref, claimed.value());
@@ -145,15 +145,14 @@ void Session::Impl::Track(const CallSlot& slot, const NodeRef& ref, const core::
 // PART-3: what matters is how the buffer was made. Its descriptor is let go of.
 void Session::Impl::Match(const CallSlot& slot, const NodeRef& ref,
                           core::event::SetConstraints event, DescriptorNumber number,
-                          const ForeignFd& buffer) {
-  const bool is_memory = IsMemory(buffer);
-  const std::shared_ptr<HeldBuffer> known = is_memory ? FindBuffer(buffer) : nullptr;
-  if (known) {
-    event.must_match = *known->facts().settings;
+                          ForeignFd buffer) {
+  if (const auto known = LookUp(buffer, "must_match_vmo"); known.ok()) {
+    event.must_match = *known.value()->facts().settings;
+    buffer.CloseHere();
   } else {
     event.not_a_buffer = absl::StrCat("descriptor ", number, ", a ",
                                       std::string(base::DescriptorKindName(buffer.kind())),
-                                      is_memory ? " that was made elsewhere" : "");
+                                      IsMemory(buffer) ? " that was made elsewhere" : "");
   }
   ref.host->PostEvent(std::move(event), slot);
 }

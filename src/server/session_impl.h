@@ -123,11 +123,9 @@ class Session::Impl {
   void Track(const CallSlot& slot, const NodeRef& ref, const core::Event& event,
              ForeignFd server_end);
   void Match(const CallSlot& slot, const NodeRef& ref, core::event::SetConstraints event,
-             DescriptorNumber number, const ForeignFd& buffer);
+             DescriptorNumber number, ForeignFd buffer);
   // Buffers that clients show (session_buffers.cc).
   static bool IsMemory(const ForeignFd& shown);
-  // nullptr if it is none of ours. REQUIRES: IsMemory.
-  std::shared_ptr<HeldBuffer> FindBuffer(const ForeignFd& shown) const;
   // G2 to G4.
   core::Result<std::shared_ptr<HeldBuffer>> LookUp(const ForeignFd& shown, const char* field) const;
   // G8 to G10; fails where G10 does.

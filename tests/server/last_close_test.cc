@@ -187,6 +187,57 @@ TEST_F(LastCloseTest, BeginsARoundWhenAskedTo) {
   EXPECT_EQ(last_close.counts().probes, 2u);
 }
 
+// --- Long looks ---
+
+TEST_F(LastCloseTest, AsksAProbeThatLooksOnUntilItHasSeenEverythingAndCountsItOnce) {
+  LastClose& last_close = Make({.retry_delays_ns = {1000, kHourNs}});
+  constexpr int kLooks = 20;  // more than a round has probes
+  const auto buffer = Allocate();
+  int asked = 0;
+  std::unique_ptr<BufferWatch> watch;
+  watch = last_close.Watch(buffer, [&] {
+    if (++asked % kLooks != 0) watch->LookOn();
+    return true;
+  });
+  Touch(*buffer);
+  runner_.RunUntil([&] { return asked == 2 * kLooks; });
+  Settle();
+  EXPECT_EQ(asked, 2 * kLooks) << "the first probe and the one retry that is due, each in parts";
+}
+
+TEST_F(LastCloseTest, LetsOthersComeInBetweenTheLooksOfOneProbe) {
+  LastClose& last_close = MakeWithoutRetries();
+  const auto crowded = Allocate();
+  const auto other = Allocate();
+  bool other_asked = false;
+  std::unique_ptr<BufferWatch> watch;
+  watch = last_close.Watch(crowded, [&] {
+    if (!other_asked) watch->LookOn();
+    return true;
+  });
+  const auto other_watch = last_close.Watch(other, [&] { return other_asked = true; });
+  Touch(*crowded);
+  runner_.RunUntil([&] { return last_close.counts().probes >= 3; });
+  Touch(*other);
+  runner_.RunUntil([&] { return other_asked; });
+}
+
+TEST_F(LastCloseTest, LooksOnNoMoreOnceNobodyHoldsTheBuffer) {
+  LastClose& last_close = MakeWithoutRetries();
+  const auto buffer = Allocate();
+  int asked = 0;
+  std::unique_ptr<BufferWatch> watch;
+  watch = last_close.Watch(buffer, [&] {
+    watch->LookOn();
+    return ++asked < 3;
+  });
+  Touch(*buffer);
+  runner_.RunUntil([&] { return asked == 3; });
+  Settle();
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(runner_.loop().pending_timers(), 0u);
+}
+
 // --- Catching up ---
 
 TEST_F(LastCloseTest, CatchesUpWithWhatWasClosedBefore) {

@@ -175,6 +175,30 @@ TEST_F(BufferLifetimes, BuffersThatNobodyWasGivenGoWithTheirCollection) {
   EXPECT_TRUE(Eventually([&] { return IsBackToNothing(); }));
 }
 
+TEST(ManyHandOuts, OfOneBufferAreRefusedBeyondTheLimitUntilOneIsClosed) {
+  EngineLimits limits = LimitsFor(1024);
+  limits.hand_outs_per_buffer = 2;
+  TestEngine engine(limits);
+  TestClient client(engine);
+  MakeBuffers(client, kStrong, 1);
+  Received first = WaitFor(client, kStrong);
+  Received second = WaitFor(client, kStrong);
+  for (int i = 0; i < 3; ++i) {
+    OperationResult refused = client.Do(Wait(kStrong));
+    const core::Failure* failure = AsFailure(refused);
+    ASSERT_NE(failure, nullptr);
+    EXPECT_EQ(failure->error, core::Error::kNoMemory);
+    EXPECT_EQ(failure->rule, "RES-4");
+    EXPECT_THAT(failure->message, ::testing::HasSubstr("2 descriptors of buffer 0"));
+    EXPECT_THAT(failure->message, ::testing::HasSubstr("limit hand_outs_per_buffer"));
+  }
+  first.vmos.clear();
+  EXPECT_TRUE(Eventually([&] {
+    OperationResult result = client.Do(Wait(kStrong));
+    return std::holds_alternative<GrantedBuffers>(result);
+  }));
+}
+
 TEST_F(BufferLifetimes, RepliesThatNeverLeaveHoldNothing) {
   TestClient maker(engine_);
   auto dying = std::make_unique<TestClient>(engine_);
