@@ -27,9 +27,12 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/unique_fd.h"
@@ -94,6 +97,8 @@ class Buffer {
 
   virtual BufferIdentity identity() const = 0;
   virtual uint64_t size_bytes() const = 0;
+  // Where it lies for devices, if the heap knows: in simulated physical memory.
+  virtual std::optional<uint64_t> physical_address() const { return std::nullopt; }
   // As far as the heap could use it (AllocateRequest::name).
   virtual const std::string& name() const = 0;
 };
@@ -110,12 +115,26 @@ struct KeptReady {
   std::string_view why_resting;  // it makes none now; empty: it does. Of static storage.
 };
 
+// Something that a heap counts, for the inspector.
+struct Figure {
+  std::string name;  // snake_case, stable
+  uint64_t value = 0;
+  std::string unit;
+  std::string description;  // one sentence
+};
+
 struct AllocateRequest {
   uint64_t size_bytes = 0;     // a multiple of the page size, not 0
   std::string name;            // "<collection>:<index>" (BUF-2), or empty; for people only
   uint64_t collection_id = 0;  // whose buffer it is; heaps of other processes are told
   uint32_t index = 0;
+  // Of the physical base (BUF-1): a power of two, or 0 if nobody asked. Heaps that know no physical
+  // addresses refuse what is above a page.
+  uint64_t physical_alignment = 0;
 };
+
+// No maintenance, ever (Heap::Maintain).
+inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 class Heap {
  public:
@@ -132,9 +151,17 @@ class Heap {
   // Descriptors that the heap has open for what nobody has asked for yet.
   virtual uint64_t spare_descriptors() const { return 0; }
 
+  virtual std::vector<Figure> figures() const { return {}; }
+
+  // What the heap does by itself from time to time, such as looking for damage: called by one
+  // thread at a time, which it may keep for milliseconds, first when the heap is put to use and
+  // then at the time it returned, or somewhat later. `now_ns` is CLOCK_MONOTONIC.
+  virtual int64_t Maintain(int64_t /*now_ns*/) { return kNever; }
+
   // A buffer of zeroes, or, when the heap's properties say so (need_clear), of whatever is there.
   // May take milliseconds for large buffers; never waits for another process's good will.
-  // Errors: InvalidArgument for a size that is no multiple of the page size, or 0;
+  // Errors: InvalidArgument for a size that is no multiple of the page size, or 0; Unimplemented for
+  // an alignment it cannot promise; FailedPrecondition when the heap is not ready;
   // ResourceExhausted, with the figures, when memory (or the daemon's descriptors) do not suffice,
   // which the core calls NO_MEMORY; anything else is the kernel's refusal with its errno text.
   virtual absl::StatusOr<std::unique_ptr<Buffer>> Allocate(const AllocateRequest& request) = 0;
