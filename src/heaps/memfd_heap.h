@@ -31,8 +31,6 @@
 
 namespace sysmem::heaps {
 
-// Name of the memfd of a buffer that has none (BUF-5).
-inline constexpr char kUnnamedBuffer[] = "Sysmem-core";
 // Name of the memfds that are made before it is known whose they will be.
 inline constexpr char kPooledBuffer[] = "sysmem-pool";
 // The kernel's limit on the name of a memfd; what is longer is cut between two characters.
