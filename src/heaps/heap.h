@@ -50,6 +50,8 @@ using Mark = uint64_t;
 struct HandedOut {
   base::UniqueFd fd;
   Mark mark = 0;
+  // What its descriptors are known by, where that is not the buffer's own identity.
+  std::optional<BufferIdentity> identity = std::nullopt;
 };
 
 class Buffer {
@@ -63,6 +65,10 @@ class Buffer {
   // (HeapProperties::reduces_rights), it is an open file description of its own that allows no more
   // than `access`; else it allows whatever the memory allows.
   virtual absl::StatusOr<HandedOut> HandOut(Access access) const = 0;
+
+  // As HandOut, for a weak holder: heaps may give these something of their own, by which they are
+  // told from the strong ones.
+  virtual absl::StatusOr<HandedOut> HandOutWeak(Access access) const { return HandOut(access); }
 
   // Opens the next hand-out before somebody asks for it, if that saves time then and costs little
   // now. A hint; it may do nothing.
@@ -160,8 +166,8 @@ class Heap {
 
   // A buffer of zeroes, or, when the heap's properties say so (need_clear), of whatever is there.
   // May take milliseconds for large buffers; never waits for another process's good will.
-  // Errors: InvalidArgument for a size that is no multiple of the page size, or 0; Unimplemented for
-  // an alignment it cannot promise; FailedPrecondition when the heap is not ready;
+  // Errors: InvalidArgument for a size that is no multiple of the page size, or 0; Unimplemented
+  // for an alignment it cannot promise; FailedPrecondition when the heap is not ready;
   // ResourceExhausted, with the figures, when memory (or the daemon's descriptors) do not suffice,
   // which the core calls NO_MEMORY; anything else is the kernel's refusal with its errno text.
   virtual absl::StatusOr<std::unique_ptr<Buffer>> Allocate(const AllocateRequest& request) = 0;

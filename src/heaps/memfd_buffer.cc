@@ -74,13 +74,7 @@ bool MemfdBuffer::IsHandOut(base::BorrowedFd fd, Mark mark) const {
 
 bool MemfdBuffer::IsOnlyOurs() const { return base::IsOnlyDescription(memfd_.kept); }
 
-void MemfdBuffer::Discard() const {
-  // No seal forbids it and nothing else can: it only ends early when it is interrupted.
-  while (::fallocate(memfd_.kept.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-                     static_cast<off_t>(memfd_.size_bytes)) != 0 &&
-         errno == EINTR) {
-  }
-}
+void MemfdBuffer::Discard() const { DiscardPages(memfd_); }
 
 absl::StatusOr<int> MemfdBuffer::WatchCloses(base::BorrowedFd inotify) const {
   // By way of /proc, since a memfd has no path; this opens nothing, so it causes no event itself.

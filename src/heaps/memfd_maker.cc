@@ -59,6 +59,14 @@ absl::Status FixSize(const base::UniqueFd& memfd, uint64_t size_bytes, Reservati
 
 }  // namespace
 
+void DiscardPages(const FreshMemfd& memfd) {
+  // No seal forbids it and nothing else can: it only ends early when it is interrupted.
+  while (::fallocate(memfd.kept.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                     static_cast<off_t>(memfd.size_bytes)) != 0 &&
+         errno == EINTR) {
+  }
+}
+
 absl::StatusOr<base::UniqueFd> MemfdMaker::Create(const std::string& name) {
   constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   base::UniqueFd memfd;

@@ -34,6 +34,9 @@ struct FreshMemfd {
   uint64_t size_bytes = 0;
 };
 
+// Frees its pages, which read as zeroes from then on.
+void DiscardPages(const FreshMemfd& memfd);
+
 class MemfdMaker {
  public:
   // `gate` is asked before memory is taken, and outlives the maker.
