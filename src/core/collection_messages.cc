@@ -23,13 +23,14 @@ Node* Collection::State::Reachable(NodeId id, CallId call) {
 }
 
 // What decided often stands in the same batch as the wait behind it: that one is told as much as
-// those that waited before, but for the error code (DEL-3).
+// those that waited before (DEL-3), else it would be a matter of luck whether a client that asked
+// for too much learns so. Whose message broke a rule is nobody else's business (FAIL-5).
 Failure Collection::State::WhyClosed(NodeId id) const {
   Failure failure = last_closed_.Has(id) ? last_closed_.why : Failure{};
+  if (failure.outcome != Outcome::kError) failure.error = Error::kUnspecified;
   const std::string what = "node " + std::to_string(id) + " is closed";
   failure.message = failure.message.empty() ? what : what + ": " + failure.message;
   failure.outcome = Outcome::kClosed;
-  failure.error = Error::kUnspecified;
   return failure;
 }
 

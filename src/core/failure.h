@@ -44,7 +44,8 @@ const char* ErrorName(Error error);
 // What the one who asked gets instead of a result.
 enum class Outcome : uint8_t {
   kError,          // the service says no; `error` tells which no
-  kClosed,         // the node is gone. One fixed outcome, without an Error (FAIL-4)
+  kClosed,         // the node is gone. One fixed outcome (FAIL-4); `error` is kUnspecified, or what
+                   // those were told who waited when its allocation failed
   kRefused,        // this very message broke a rule; it may have failed its node (FAIL-5)
   kCancelled,      // a wait that its own client took back (CancelWait)
   kUnimplemented,  // a method this version does not have yet, named in `message`

@@ -155,8 +155,9 @@ TEST(CollectionEnd, IsExplainedToCallsThatComeBehindTheDecision) {
   h.BindAndConstrain(2, Picky(8192));
   const CallId behind = h.Say(event::Wait{.node = 2});
   ASSERT_EQ(h.ErrorOf(before), Error::kConstraintsIntersectionEmpty);
-  ASSERT_EQ(h.OutcomeOf(behind), Outcome::kClosed) << "and no error code with it, DEL-3";
+  ASSERT_EQ(h.OutcomeOf(behind), Outcome::kClosed) << "FAIL-4";
   const Failure told = *h.FailureOf(behind);
+  EXPECT_EQ(told.error, Error::kConstraintsIntersectionEmpty) << "whatever came first";
   EXPECT_EQ(told.message, "node 2 is closed: " + h.FailureOf(before)->message);
   EXPECT_EQ(told.rule, h.FailureOf(before)->rule);
   EXPECT_EQ(told.field, h.FailureOf(before)->field);

@@ -25,8 +25,11 @@ sysmem2::Outcome EncodeOutcome(core::Outcome outcome) {
   return sysmem2::OUTCOME_UNSPECIFIED;
 }
 
-bool HasError(core::Outcome outcome) {
-  return outcome == core::Outcome::kError || outcome == core::Outcome::kRefused;
+bool HasError(const core::Failure& failure) {
+  if (failure.outcome == core::Outcome::kClosed) {
+    return failure.error != core::Error::kUnspecified;
+  }
+  return failure.outcome == core::Outcome::kError || failure.outcome == core::Outcome::kRefused;
 }
 
 }  // namespace
@@ -34,7 +37,7 @@ bool HasError(core::Outcome outcome) {
 void Encode(const core::Failure& from, sysmem2::Failure* to) {
   to->set_outcome(EncodeOutcome(from.outcome));
   // The numbers are the same on both sides.
-  if (HasError(from.outcome)) {
+  if (HasError(from)) {
     to->set_error(static_cast<sysmem2::Error>(static_cast<int>(from.error)));
   }
   to->set_rule(ValidUtf8(from.rule));

@@ -158,6 +158,13 @@ TEST(Replies, HaveAnErrorOnlyWhereTheServiceSaysOne) {
   }
 }
 
+TEST(Replies, TellThoseWhoComeAfterAFailedAllocationWhichErrorItWas) {
+  const auto reply = Answer<sysmem2::Ack>(
+      core::Failure{.outcome = core::Outcome::kClosed, .error = core::Error::kNoMemory});
+  EXPECT_EQ(reply.failure().outcome(), sysmem2::OUTCOME_CLOSED);
+  EXPECT_EQ(reply.failure().error(), sysmem2::ERROR_NO_MEMORY);
+}
+
 TEST(Replies, SpellErrorsAsTheCoreDoes) {
   for (uint32_t i = 1; i <= 9; ++i) {
     const auto error = static_cast<core::Error>(i);

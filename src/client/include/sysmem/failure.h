@@ -91,8 +91,9 @@ struct sysmem_participant {
 /* All of these accept NULL, which reads as SYSMEM_OK with empty strings. Strings are never NULL and
  * live as long as the failure. */
 SYSMEM_API sysmem_status sysmem_failure_status(const sysmem_failure* failure);
-/* One of SYSMEM_ERROR_*; SYSMEM_ERROR_NONE unless the status is SYSMEM_ERROR or SYSMEM_REFUSED (or
- * SYSMEM_CLOSED by one's own refused message). */
+/* One of SYSMEM_ERROR_*; SYSMEM_ERROR_NONE unless the status is SYSMEM_ERROR or SYSMEM_REFUSED, or
+ * SYSMEM_CLOSED by one's own refused message or by an allocation that had failed by the time of the
+ * call: so a program that waits for buffers looks here, whatever came first. */
 SYSMEM_API uint32_t sysmem_failure_error(const sysmem_failure* failure);
 /* The rule that decided, "M14" or "I9"; empty if no single rule did. For people and logs. */
 SYSMEM_API const char* sysmem_failure_rule(const sysmem_failure* failure);
