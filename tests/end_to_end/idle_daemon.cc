@@ -18,6 +18,8 @@
 #include "tests/end_to_end/participants.h"
 #include "tests/support/client_process.h"
 #include "tests/support/daemon_process.h"
+#include "tests/support/eventually.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/users.h"
 
 namespace sysmem::testing {
@@ -122,13 +124,17 @@ void ExpectIdleWithManyBuffers(std::chrono::seconds time, int tries) {
     keeper.control().Send("allocate");
     keeper.control().Expect("allocated");
   }
-  EXPECT_EQ(daemon.process().InotifyWatchCount(), kBuffers);
+  EXPECT_TRUE(Eventually([&] { return daemon.process().InotifyWatchCount() == kBuffers; }))
+      << daemon.process().InotifyWatchCount() << " buffers are watched";
   Switches with;
   for (int i = 0; i < tries; ++i) {
     with = Over(time, daemon.process());
-    if (with.own == 0 && with.all <= without.all + kMoreSwitches) break;
+    if ((with.own == 0 || kThreadSanitizer) && with.all <= without.all + kMoreSwitches) break;
   }
-  EXPECT_EQ(with.own, 0u);
+  // ThreadSanitizer has a thread of its own, under our name.
+  if (!kThreadSanitizer) {
+    EXPECT_EQ(with.own, 0u);
+  }
   EXPECT_LE(with.all, without.all + kMoreSwitches);
   std::cout << "idle: " << time.count() << " s with " << kBuffers << " buffers: " << with
             << "; without: " << without << "\n";

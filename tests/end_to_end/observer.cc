@@ -5,20 +5,11 @@
 
 #include "tests/end_to_end/participants.h"
 #include "tests/support/eventually.h"
+#include "tests/support/sanitizers.h"
 
 namespace sysmem::testing {
 namespace {
 
-// Allocators keep some of what is freed, the more the more threads there are; AddressSanitizer's
-// keeps most. (What it keeps is no leak: the daemon's exit code tells of those.) ThreadSanitizer
-// remembers several times what is touched.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr uint64_t kResidentTolerance = 128 << 20;
-#elif defined(__SANITIZE_THREAD__)
-constexpr uint64_t kResidentTolerance = 256 << 20;
-#else
-constexpr uint64_t kResidentTolerance = 32 << 20;
-#endif
 constexpr char kEnd[] = "end";
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "tests/end_to_end/participants.h"
 #include "tests/end_to_end/small_video.h"
 #include "tests/support/programs.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/temp_dir.h"
 
 namespace sysmem::testing {
@@ -29,11 +30,7 @@ constexpr uint32_t kBuffers = 5;
 // What allocators may keep more of, the longer they live. One forgotten KiB a join is several times
 // as much. AddressSanitizer's allocator takes a hundred rounds to settle, and more where several
 // programs compete for the processors.
-#ifdef __SANITIZE_ADDRESS__
-constexpr uint64_t kGrowthTolerance = 48 << 20;
-#else
-constexpr uint64_t kGrowthTolerance = 16 << 20;
-#endif
+constexpr uint64_t kGrowthTolerance = kAddressSanitizer ? 48 << 20 : 16 << 20;
 
 std::chrono::seconds Length() {
   const char* given = std::getenv("SYSMEM_SOAK_SECONDS");

@@ -5,21 +5,13 @@
 #include <unistd.h>
 
 #include "tests/support/eventually.h"
+#include "tests/support/sanitizers.h"
 
 namespace sysmem::testing {
 namespace {
 
 constexpr uint32_t kSameRights = 0x80000000;
 constexpr uint32_t kCpuReadWrite = sysmem2::CPU_USAGE_READ | sysmem2::CPU_USAGE_WRITE;
-// Allocators keep some of what is freed, the more the more threads there are; AddressSanitizer's
-// keeps most. ThreadSanitizer remembers several times what is touched.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr uint64_t kResidentTolerance = 128 << 20;
-#elif defined(__SANITIZE_THREAD__)
-constexpr uint64_t kResidentTolerance = 256 << 20;
-#else
-constexpr uint64_t kResidentTolerance = 48 << 20;
-#endif
 
 }  // namespace
 
