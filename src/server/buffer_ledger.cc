@@ -108,10 +108,17 @@ uint64_t BufferLedger::descriptors() const {
   return all_.descriptors;
 }
 
-BufferLedger::Totals BufferLedger::OfUid(uid_t uid) const {
+std::vector<UserTotals> BufferLedger::Users() const {
   const std::lock_guard lock(mutex_);
-  const auto found = by_uid_.find(uid);
-  return found == by_uid_.end() ? Totals{} : found->second.totals;
+  std::vector<UserTotals> users;
+  users.reserve(by_uid_.size());
+  for (const auto& [uid, account] : by_uid_) {
+    users.push_back({.uid = uid,
+                     .live_buffers = account.totals.buffers,
+                     .live_bytes = account.totals.bytes,
+                     .descriptors = account.descriptors});
+  }
+  return users;
 }
 
 BufferLedger::Totals BufferLedger::OfHeap(const std::string& heap) const {
@@ -134,6 +141,16 @@ std::shared_ptr<HeldBuffer> BufferLedger::Find(const heaps::BufferIdentity& iden
   const std::lock_guard lock(mutex_);
   const auto found = known_.find(identity);
   return found == known_.end() ? nullptr : found->second.lock();
+}
+
+std::vector<std::shared_ptr<HeldBuffer>> BufferLedger::Known() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<HeldBuffer>> known;
+  known.reserve(known_.size());
+  for (const auto& [identity, weak] : known_) {
+    if (auto buffer = weak.lock()) known.push_back(std::move(buffer));
+  }
+  return known;
 }
 
 }  // namespace sysmem::server

@@ -24,6 +24,7 @@
 
 #include "absl/status/statusor.h"
 #include "heaps/buffer_identity.h"
+#include "server/inspection.h"
 
 namespace sysmem::server {
 
@@ -65,7 +66,8 @@ class BufferLedger : public std::enable_shared_from_this<BufferLedger> {
 
   Totals totals() const;
   uint64_t descriptors() const;
-  Totals OfUid(uid_t uid) const;
+  // Of everybody who has any.
+  std::vector<UserTotals> Users() const;
   Totals OfHeap(const std::string& heap) const;
 
   // From before its first hand-out to its end a buffer is known by what it is (VMO-2).
@@ -73,6 +75,7 @@ class BufferLedger : public std::enable_shared_from_this<BufferLedger> {
   void Forget(const heaps::BufferIdentity& identity);
   // nullptr if it is none that is known.
   std::shared_ptr<HeldBuffer> Find(const heaps::BufferIdentity& identity) const;
+  std::vector<std::shared_ptr<HeldBuffer>> Known() const;
 
  private:
   struct Account {

@@ -251,15 +251,16 @@ void CollectionHost::Apply(core::effect::Answer answer) {
   if (found == pending_.end()) return;
   Pending pending = std::move(found->second);
   pending_.erase(found);
-  const PeerInfo& receiver = pending.slot.call->outbox()->peer();
-  Touch(pending.slot.call->outbox());
+  const auto& outbox = pending.slot.call->outbox();
+  const PeerInfo& receiver = outbox->peer();
+  Touch(outbox);
   if (auto* failure = std::get_if<core::Failure>(&answer.result)) {
     NameHolders(*failure, receiver);
     if (failure->report) failure->report_text = TextFor(failure->report);
     lifetime_trackings_.erase(pending.tracking);
     pending.slot.Resolve(OperationResult(std::move(*failure)));
   } else if (auto* grant = std::get_if<core::Grant>(&answer.result)) {
-    pending.slot.Resolve(BuffersFor(std::move(*grant), pending.node, answer.call, receiver));
+    pending.slot.Resolve(BuffersFor(std::move(*grant), pending.node, answer.call, *outbox));
   } else if (auto* info = std::get_if<core::VmoInfo>(&answer.result)) {
     pending.slot.Resolve(Complete(*info, answer.call, *pending.asked, receiver));
   } else if (auto* id = std::get_if<uint64_t>(&answer.result)) {

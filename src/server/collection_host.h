@@ -193,7 +193,7 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void Apply(core::effect::Finished);
   void Adopt(std::shared_ptr<BufferSet> made);
   PendingResult BuffersFor(core::Grant grant, core::NodeId node, core::CallId call,
-                           const PeerInfo& receiver);
+                           const Outbox& receiver);
   PendingResult Complete(const core::VmoInfo& found, core::CallId call, VmoInfoAsked& asked,
                          const PeerInfo& receiver);
   PendingResult CopyOf(core::Reference reference, const PeerInfo& receiver);

@@ -52,16 +52,17 @@ void CollectionHost::Adopt(std::shared_ptr<BufferSet> made) {
 }
 
 PendingResult CollectionHost::BuffersFor(core::Grant grant, core::NodeId node, core::CallId call,
-                                         const PeerInfo& receiver) {
+                                         const Outbox& receiver) {
   Recipient recipient{
       .node = node,
       .debug_name = core_.DebugOf(node).name,
-      .peer = receiver,
+      .peer = receiver.peer(),
+      .session_id = receiver.session_id(),
       .weak = grant.weak,
       .access = grant.writable ? heaps::Access::kReadWrite : heaps::Access::kReadOnly,
       .rights = grant.rights,
       .read_only_enforced =
-          !grant.writable && engine_.HoldsTo(receiver, buffers_->heap_properties())};
+          !grant.writable && engine_.HoldsTo(receiver.peer(), buffers_->heap_properties())};
   PromisedBuffers promised(buffers_, 0, grant.buffers, call, std::move(recipient));
   return BuffersToPush{std::move(grant), std::move(promised)};
 }

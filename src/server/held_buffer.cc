@@ -267,12 +267,29 @@ BufferInfo HeldBuffer::Describe() const {
     info.holders.push_back({.node = recipient.node,
                             .debug_name = recipient.debug_name,
                             .peer = recipient.peer,
+                            .session_id = recipient.session_id,
                             .weak = recipient.weak,
                             .read_only = recipient.access == heaps::Access::kReadOnly,
                             .read_only_enforced = recipient.read_only_enforced,
                             .age_ns = now - record.since_ns});
   }
   return info;
+}
+
+void HeldBuffer::AddHoldings(std::map<uint64_t, Holdings>& by_session) const {
+  std::map<uint64_t, uint64_t> hand_outs;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [call, record] : records_) {
+      if (record.made) ++hand_outs[record.recipient->session_id];
+    }
+  }
+  for (const auto& [session, count] : hand_outs) {
+    Holdings& holdings = by_session[session];
+    ++holdings.buffers;
+    holdings.bytes += size_bytes_;
+    holdings.hand_outs += count;
+  }
 }
 
 }  // namespace sysmem::server

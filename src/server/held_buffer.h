@@ -43,6 +43,7 @@ struct Recipient {
   core::NodeId node = 0;  // 0: GetVmoInfo
   std::string debug_name = {};
   PeerInfo peer;
+  uint64_t session_id = 0;
   bool weak = false;
   heaps::Access access = heaps::Access::kReadWrite;
   uint32_t rights = 0;  // RES-1
@@ -107,6 +108,8 @@ class HeldBuffer : public std::enable_shared_from_this<HeldBuffer> {
   uint64_t size_bytes() const { return size_bytes_; }
   heaps::BufferIdentity identity() const { return identity_; }
   BufferInfo Describe() const;
+  // Adds what is held of it to the totals of each session it was handed to.
+  void AddHoldings(std::map<uint64_t, Holdings>& by_session) const;
 
  private:
   struct Record {

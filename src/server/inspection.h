@@ -59,6 +59,14 @@ struct PeerInfo {
   bool known = true;    // false: the one who asks may not know who it is; nothing else is set then
 };
 
+// What is alive of one user's: of those who began the collections.
+struct UserTotals {
+  uid_t uid = 0;
+  uint64_t live_buffers = 0;
+  uint64_t live_bytes = 0;
+  uint64_t descriptors = 0;  // that the daemon keeps for them
+};
+
 struct StatusInfo {
   std::string version;
   pid_t pid = 0;
@@ -73,8 +81,9 @@ struct StatusInfo {
   uint64_t descriptors_open = 0;
   uint64_t descriptors_limit = 0;
   uint64_t resident_bytes = 0;
-  uint64_t calls_pending = 0;    // held or waiting
-  bool sees_everything = false;  // the one who asks; the figures cover everything all the same
+  uint64_t calls_pending = 0;     // held or waiting
+  bool sees_everything = false;   // the one who asks; the figures cover everything all the same
+  std::vector<UserTotals> users;  // that he may see
   std::vector<NamedLimit> limits;
   std::vector<NamedCounter> counters;
 };
@@ -102,6 +111,7 @@ struct HolderOfBuffer {
   core::NodeId node = 0;   // 0: GetVmoInfo
   std::string debug_name;  // the node's, or the allocator's, when it was handed out
   PeerInfo peer;           // the process it was sent to
+  uint64_t session_id = 0;
   bool weak = false;
   bool read_only = false;
   bool read_only_enforced = false;
@@ -142,6 +152,13 @@ struct CollectionDetail {
   std::shared_ptr<const core::ReportText> explanation;
 };
 
+// Hand-outs that live, of one session; each buffer counts once.
+struct Holdings {
+  uint64_t buffers = 0;
+  uint64_t bytes = 0;
+  uint64_t hand_outs = 0;
+};
+
 struct SessionInfo {
   uint64_t id = 0;
   PeerInfo peer;
@@ -156,6 +173,7 @@ struct SessionInfo {
   std::string end_reason;             // name of the reason, empty while open: "SEQUENCE_GAP"
   std::string end_message;            // one sentence
   std::vector<uint64_t> collections;  // ids of collections in which it holds or held nodes
+  Holdings holdings;                  // counted when it is asked for
 };
 
 }  // namespace sysmem::server

@@ -84,6 +84,7 @@ void Session::Impl::Do(const CallSlot& slot, op::GetVmoInfo& what) {
       .node = 0,
       .debug_name = allocator_debug_.name,
       .peer = peer,
+      .session_id = id,
       .weak = true,
       .access = writable ? heaps::Access::kReadWrite : heaps::Access::kReadOnly,  // GVI-H1
       .rights = writable ? rights : rights & ~core::kRightWrite};

@@ -4,6 +4,7 @@
 // daemon's uid and the daemon's group.
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -94,7 +95,10 @@ PeerInfo Session::Impl::Shown(const PeerInfo& peer_info) const {
 CollectionDetail Session::Impl::Shown(CollectionDetail detail) const {
   detail.summary.creator = Shown(detail.summary.creator);
   for (BufferInfo& buffer : detail.buffers) {
-    for (HolderOfBuffer& holder : buffer.holders) holder.peer = Shown(holder.peer);
+    for (HolderOfBuffer& holder : buffer.holders) {
+      holder.peer = Shown(holder.peer);
+      if (!holder.peer.known) holder.session_id = 0;
+    }
   }
   for (HolderInfo& holder : detail.holders) {
     holder.peer = Shown(holder.peer);
@@ -134,6 +138,10 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectStatus&) {
         const BufferLedger::Totals totals = engine_.ledger->totals();
         status.live_buffers = totals.buffers;
         status.live_bytes = totals.bytes;
+        status.users = engine_.ledger->Users();
+        if (!status.sees_everything) {
+          std::erase_if(status.users, [&](const UserTotals& user) { return user.uid != peer.uid; });
+        }
         if (auto count = base::OwnDescriptorCount(); count.ok()) status.descriptors_open = *count;
         if (auto bytes = base::OwnResidentBytes(); bytes.ok()) status.resident_bytes = *bytes;
         status.limits = engine_.MakeLimits();
@@ -197,6 +205,12 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectSessions&) {
   for (SessionInfo& ended : engine_.EndedSessions()) infos.push_back(std::move(ended));
   if (!engine_.MaySeeAll(peer)) {
     std::erase_if(infos, [&](const SessionInfo& info) { return info.peer.uid != peer.uid; });
+  }
+  std::map<uint64_t, Holdings> held;
+  for (const auto& buffer : engine_.ledger->Known()) buffer->AddHoldings(held);
+  for (SessionInfo& info : infos) {
+    const auto found = held.find(info.id);
+    if (found != held.end()) info.holdings = found->second;
   }
   slot.Resolve(OperationResult(std::move(infos)));
 }

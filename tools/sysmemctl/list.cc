@@ -47,11 +47,14 @@ void PrintSessions(const Json& sessions) {
                {"STATE", Table::Align::kLeft},
                {"HANDLES", Table::Align::kRight},
                {"WAITS", Table::Align::kRight},
+               {"BUFFERS", Table::Align::kRight},
+               {"SIZE", Table::Align::kRight},
                {"AGE", Table::Align::kRight}});
   for (const Json& one : sessions) {
     table.Add({std::to_string(Number(one, "session_id")),
                Process(one.value("peer", Json::object())), SessionState(one),
                std::to_string(Number(one, "handles")), std::to_string(Number(one, "waits_pending")),
+               std::to_string(Number(one, "buffers_held")), Bytes(Number(one, "bytes_held")),
                Duration(Number(one, "age_ns"))});
   }
   std::cout << "\n" << table.ToString();

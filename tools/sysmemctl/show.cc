@@ -128,6 +128,12 @@ std::string DescribeSession(const Json& session) {
           std::to_string(Number(session, "waits_pending")) + ", calls held " +
           std::to_string(Number(session, "calls_held")) + ", next number " +
           std::to_string(Number(session, "next_number")) + "\n";
+  const uint64_t hand_outs = Number(session, "hand_outs_held");
+  if (hand_outs > 0) {
+    text += "holds " + std::to_string(Number(session, "buffers_held")) + " buffers of " +
+            Bytes(Number(session, "bytes_held")) + ", handed out to it " +
+            std::to_string(hand_outs) + " times\n";
+  }
   const Json ids = session.value("buffer_collection_ids", Json::array());
   if (!ids.empty()) {
     text += "collections:";

@@ -26,6 +26,16 @@ Result<void> PrintStatus(DaemonView& daemon, bool json) {
             << Bytes(Number(status, "resident_bytes")) << " and "
             << Number(status, "descriptors_open") << " of " << Number(status, "descriptors_limit")
             << " descriptors\n";
+  const Json users = status.value("users", Json::array());
+  Table owned({{"USER", Table::Align::kRight},
+               {"BUFFERS", Table::Align::kRight},
+               {"SIZE", Table::Align::kRight},
+               {"DESCRIPTORS", Table::Align::kRight}});
+  for (const Json& user : users) {
+    owned.Add({std::to_string(Number(user, "uid")), std::to_string(Number(user, "live_buffers")),
+               Bytes(Number(user, "live_bytes")), std::to_string(Number(user, "descriptors"))});
+  }
+  if (!owned.empty()) std::cout << "\n" << owned.ToString();
   Table table({{"LIMIT", Table::Align::kLeft},
                {"USED", Table::Align::kRight},
                {"OF", Table::Align::kRight},

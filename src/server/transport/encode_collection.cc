@@ -147,7 +147,10 @@ void EncodeBuffer(const BufferInfo& from, sysmem2::BufferInfo* to) {
     sysmem2::HolderInfo* info = to->add_holders();
     info->set_node_id(holder.node);
     info->set_debug_name(ValidUtf8(holder.debug_name));
-    if (holder.peer.known) Encode(holder.peer, info->mutable_given_to());
+    if (holder.peer.known) {
+      Encode(holder.peer, info->mutable_given_to());
+      info->set_session_id(holder.session_id);
+    }
     info->set_weak(holder.weak);
     info->set_read_only(holder.read_only);
     info->set_read_only_enforced(holder.read_only_enforced);

@@ -20,6 +20,13 @@ void Encode(const NamedCounter& from, sysmem2::Counter* to) {
   to->set_description(from.description);
 }
 
+void Encode(const UserTotals& from, sysmem2::UserTotals* to) {
+  to->set_uid(from.uid);
+  to->set_live_buffers(from.live_buffers);
+  to->set_live_bytes(from.live_bytes);
+  to->set_descriptors(from.descriptors);
+}
+
 }  // namespace
 
 void Encode(const PeerInfo& from, sysmem2::PeerInfo* to) {
@@ -48,6 +55,7 @@ void Encode(const StatusInfo& from, sysmem2::GetStatusResult* to) {
   for (const NamedLimit& limit : from.limits) Encode(limit, to->add_limits());
   for (const NamedCounter& counter : from.counters) Encode(counter, to->add_counters());
   to->set_sees_everything(from.sees_everything);
+  for (const UserTotals& user : from.users) Encode(user, to->add_users());
 }
 
 void Encode(const SessionInfo& from, sysmem2::SessionInfo* to) {
@@ -65,6 +73,9 @@ void Encode(const SessionInfo& from, sysmem2::SessionInfo* to) {
     to->set_ended_ago_ns(from.ended_ago_ns);
   }
   to->mutable_buffer_collection_ids()->Add(from.collections.begin(), from.collections.end());
+  to->set_buffers_held(from.holdings.buffers);
+  to->set_bytes_held(from.holdings.bytes);
+  to->set_hand_outs_held(from.holdings.hand_outs);
 }
 
 }  // namespace sysmem::server::transport

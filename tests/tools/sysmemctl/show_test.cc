@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -103,6 +104,30 @@ TEST_F(ShowProgram, SaysWhenANodeIsAllThatKeepsABuffer) {
   ASSERT_TRUE(Eventually([&] { return ShowJson()["buffers"][2]["holders"].empty(); }));
   EXPECT_THAT(Show(), ContainsRegex("2 +4.0 KiB +strong, by a node +0 +1 "));
   EXPECT_THAT(Show(), Not(HasSubstr("HELD BY")));
+}
+
+TEST_F(ShowProgram, CountsWhatEachSessionAndEachUserHasOnceHoweverOftenItWasHandedOut) {
+  const Buffers first = Given(*writer_);
+  const Buffers again = Given(*writer_);
+  Buffers weak = Given(*reader_);
+  weak.Close(1);
+  ASSERT_TRUE(Eventually([&] { return ShowJson()["buffers"][1]["holders"].size() == 2; }));
+  const json sessions = json::parse(Run({"--json", "list"}))["sessions"];
+  const auto ours = std::find_if(sessions.begin(), sessions.end(), [](const json& session) {
+    return session.contains("buffers_held") && session["buffers_held"] != "0";
+  });
+  ASSERT_NE(ours, sessions.end()) << sessions.dump(2);
+  EXPECT_EQ((*ours)["buffers_held"], "3");
+  EXPECT_EQ((*ours)["bytes_held"], "12288");
+  EXPECT_EQ((*ours)["hand_outs_held"], "8");
+  const std::string id = (*ours)["session_id"];
+  EXPECT_EQ(ShowJson()["buffers"][0]["holders"][0]["session_id"], id);
+  EXPECT_THAT(Run({"show", id}),
+              HasSubstr("holds 3 buffers of 12.0 KiB, handed out to it 8 times"));
+  EXPECT_THAT(Run({"list"}), ContainsRegex(Me() + " +open +[0-9]+ +0 +3 +12.0 KiB"));
+  EXPECT_THAT(Run({"status"}),
+              ContainsRegex("\n *" + std::to_string(::getuid()) + " +3 +12.0 KiB +6\n"))
+      << "three buffers, and close_weak_asap of each";
 }
 
 TEST_F(ShowProgram, TellsOfBuffersThatHaveOutlivedTheirNodes) {
