@@ -35,7 +35,8 @@ using std::chrono_literals::operator""s;
 using Json = nlohmann::json;
 
 // A warm set is a negotiation, carried by a batch of three calls of gRPC, and five descriptors: 300
-// us, of which a sendmsg is 100 between two processors and 20 on one. Measured: 16 on one.
+// us, of which a sendmsg is 100 between two processors and 20 on one. Measured: 16 on one, 3 on
+// two.
 constexpr double kWarmBound = 25.0;
 // A cold one is the clearing of 15 MB in both; what we add must not show beside it.
 constexpr double kColdBound = 1.5;
