@@ -33,8 +33,6 @@ namespace sysmem::heaps {
 
 // Name of the memfds that are made before it is known whose they will be.
 inline constexpr char kPooledBuffer[] = "sysmem-pool";
-// The kernel's limit on the name of a memfd; what is longer is cut between two characters.
-inline constexpr size_t kMaxMemfdNameBytes = 249;
 
 struct MemfdHeapOptions {
   WarmPoolOptions warm_pool;

@@ -46,15 +46,24 @@ absl::Status FillWithPages(const base::UniqueFd& memfd, Reservation& reservation
   return absl::OkStatus();
 }
 
-absl::Status FixSize(const base::UniqueFd& memfd, uint64_t size_bytes, Reservation& reservation) {
-  if (::ftruncate(memfd.get(), static_cast<off_t>(size_bytes)) != 0) {
-    return base::ErrnoStatus(errno, "set the size of a memfd");
-  }
-  if (absl::Status filled = FillWithPages(memfd, reservation); !filled.ok()) return filled;
-  if (::fcntl(memfd.get(), F_ADD_SEALS, kSeals) != 0) {
-    return base::ErrnoStatus(errno, "seal a memfd");
-  }
-  return absl::OkStatus();
+absl::Status SetSize(const base::UniqueFd& memfd, uint64_t size_bytes) {
+  if (::ftruncate(memfd.get(), static_cast<off_t>(size_bytes)) == 0) return absl::OkStatus();
+  return base::ErrnoStatus(errno, "set the size of a memfd");
+}
+
+absl::Status Seal(const base::UniqueFd& memfd, int seals) {
+  if (::fcntl(memfd.get(), F_ADD_SEALS, seals) == 0) return absl::OkStatus();
+  return base::ErrnoStatus(errno, "seal a memfd");
+}
+
+// `created` is closed: it is the description that must not stay.
+absl::StatusOr<FreshMemfd> OpenAnew(base::UniqueFd created, uint64_t size_bytes) {
+  absl::StatusOr<base::UniqueFd> kept = base::Reopen(created, O_RDWR);
+  if (!kept.ok()) return kept.status();
+  const absl::StatusOr<BufferIdentity> identity = IdentityOf(*kept);
+  if (!identity.ok()) return identity.status();
+  return FreshMemfd{
+      .kept = *std::move(kept), .marks = Marks(), .identity = *identity, .size_bytes = size_bytes};
 }
 
 }  // namespace
@@ -86,13 +95,19 @@ absl::StatusOr<FreshMemfd> MemfdMaker::Make(const std::string& name, uint64_t si
   if (!reservation.ok()) return reservation.status();
   absl::StatusOr<base::UniqueFd> created = Create(name);
   if (!created.ok()) return created.status();
-  if (absl::Status fixed = FixSize(*created, size_bytes, *reservation); !fixed.ok()) return fixed;
-  absl::StatusOr<base::UniqueFd> kept = base::Reopen(*created, O_RDWR);
-  if (!kept.ok()) return kept.status();
-  const absl::StatusOr<BufferIdentity> identity = IdentityOf(*kept);
-  if (!identity.ok()) return identity.status();
-  return FreshMemfd{
-      .kept = *std::move(kept), .marks = Marks(), .identity = *identity, .size_bytes = size_bytes};
+  if (absl::Status sized = SetSize(*created, size_bytes); !sized.ok()) return sized;
+  if (absl::Status filled = FillWithPages(*created, *reservation); !filled.ok()) return filled;
+  if (absl::Status sealed = Seal(*created, kSeals); !sealed.ok()) return sealed;
+  return OpenAnew(*std::move(created), size_bytes);
+}
+
+absl::StatusOr<FreshMemfd> MemfdMaker::MakeHollow(const std::string& name, uint64_t size_bytes,
+                                                  int more_seals) {
+  absl::StatusOr<base::UniqueFd> created = Create(name);
+  if (!created.ok()) return created.status();
+  if (absl::Status sized = SetSize(*created, size_bytes); !sized.ok()) return sized;
+  if (absl::Status sealed = Seal(*created, kSeals | more_seals); !sealed.ok()) return sealed;
+  return OpenAnew(*std::move(created), size_bytes);
 }
 
 }  // namespace sysmem::heaps

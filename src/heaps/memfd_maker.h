@@ -25,6 +25,8 @@ namespace sysmem::heaps {
 
 // Of every memfd, from before it leaves: holders of other uids cannot open it anew.
 inline constexpr mode_t kMemfdMode = 0600;
+// The kernel's limit on the name of a memfd; what is longer is cut between two characters.
+inline constexpr size_t kMaxMemfdNameBytes = 249;
 
 // One that no process but this has ever had.
 struct FreshMemfd {
@@ -45,6 +47,11 @@ class MemfdMaker {
   // REQUIRES: size_bytes is a positive multiple of the page size that fits off_t; the name is no
   // longer than kMaxMemfdNameBytes and has no NUL in it. Errors: as Heap::Allocate.
   absl::StatusOr<FreshMemfd> Make(const std::string& name, uint64_t size_bytes);
+
+  // The same without a page: all of it is a hole. `more_seals` are added to those it has anyway,
+  // such as F_SEAL_WRITE. The gate is not asked.
+  absl::StatusOr<FreshMemfd> MakeHollow(const std::string& name, uint64_t size_bytes,
+                                        int more_seals = 0);
 
  private:
   absl::StatusOr<base::UniqueFd> Create(const std::string& name);
