@@ -27,9 +27,9 @@ absl::StatusOr<HandedOut> MemfdBuffer::HandOut(Access access) const {
 }
 
 absl::StatusOr<HandedOut> MemfdBuffer::Open(Access access) const {
-  absl::StatusOr<HandedOut> opened = memfd_.marks.Open(memfd_.kept, access);
+  absl::StatusOr<HandedOut> opened = OpenMarked(access);
   if (!absl::IsPermissionDenied(opened.status()) || !RestoreMode()) return opened;
-  return memfd_.marks.Open(memfd_.kept, access);
+  return OpenMarked(access);
 }
 
 // A holder of the daemon's own uid can change the mode; the others are not to suffer from it.

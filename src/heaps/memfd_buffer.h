@@ -19,7 +19,7 @@
 
 namespace sysmem::heaps {
 
-class MemfdBuffer final : public Buffer {
+class MemfdBuffer : public Buffer {
  public:
   // `ahead`: the first hand-out, if it is open already. `spare` is the budget for further ones.
   MemfdBuffer(FreshMemfd memfd, std::string name, std::optional<OpenedAhead> ahead,
@@ -37,6 +37,13 @@ class MemfdBuffer final : public Buffer {
   BufferIdentity identity() const override { return memfd_.identity; }
   uint64_t size_bytes() const override { return memfd_.size_bytes; }
   const std::string& name() const override { return name_; }
+
+ protected:
+  // Opens a hand-out, marked; tried again when the memfd's mode had to be restored.
+  virtual absl::StatusOr<HandedOut> OpenMarked(Access access) const {
+    return memfd_.marks.Open(memfd_.kept, access);
+  }
+  const FreshMemfd& memfd() const { return memfd_; }
 
  private:
   absl::StatusOr<HandedOut> Open(Access access) const;
