@@ -18,12 +18,20 @@ struct flock OneByte(short type, uint64_t offset) {
   return lock;
 }
 
+absl::Status LockByte(BorrowedFd fd, short type, uint64_t offset) {
+  struct flock lock = OneByte(type, offset);
+  if (::fcntl(fd.get(), F_OFD_SETLK, &lock) == 0) return absl::OkStatus();
+  return ErrnoStatus(errno, "lock a byte of a file");
+}
+
 }  // namespace
 
 absl::Status LockByteShared(BorrowedFd fd, uint64_t offset) {
-  struct flock lock = OneByte(F_RDLCK, offset);
-  if (::fcntl(fd.get(), F_OFD_SETLK, &lock) == 0) return absl::OkStatus();
-  return ErrnoStatus(errno, "lock a byte of a file");
+  return LockByte(fd, F_RDLCK, offset);
+}
+
+absl::Status LockByteExclusively(BorrowedFd fd, uint64_t offset) {
+  return LockByte(fd, F_WRLCK, offset);
 }
 
 std::optional<bool> ByteIsLockedByAnother(BorrowedFd fd, uint64_t offset) {

@@ -28,6 +28,10 @@ namespace sysmem::base {
 // Errors: Unavailable when another description holds the byte exclusively; others as fcntl().
 absl::Status LockByteShared(BorrowedFd fd, uint64_t offset);
 
+// The same exclusively ("write lock"): for a description that is open for writing, perhaps only.
+// Errors: Unavailable when another description holds the byte in any way.
+absl::Status LockByteExclusively(BorrowedFd fd, uint64_t offset);
+
 // Whether a description other than that of `fd` has a lock, of whatever kind, on the byte. Nothing
 // when the kernel does not say: `fd` is no file that can be locked, or O_PATH.
 std::optional<bool> ByteIsLockedByAnother(BorrowedFd fd, uint64_t offset);

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include <cstdint>
+#include <utility>
 
 #include "base/ofd_lock.h"
 #include "base/reopen.h"
@@ -37,12 +38,27 @@ absl::StatusOr<HandedOut> Marks::Open(base::BorrowedFd kept, Access access) cons
   absl::StatusOr<base::UniqueFd> opened =
       base::Reopen(kept, access == Access::kReadOnly ? O_RDONLY : O_RDWR);
   if (!opened.ok()) return opened.status();
-  HandedOut handed_out{.fd = *std::move(opened), .mark = 0};
-  const Mark mark = RandomOffset();
-  if (mark != 0 && mark != canary_ && base::LockByteShared(handed_out.fd, mark).ok()) {
-    handed_out.mark = mark;
+  HandedOut handed_out{.fd = *std::move(opened), .mark = NewMark()};
+  if (handed_out.mark != 0 && !base::LockByteShared(handed_out.fd, handed_out.mark).ok()) {
+    handed_out.mark = 0;
   }
   return handed_out;
+}
+
+absl::StatusOr<HandedOut> Marks::OpenWriteOnly(base::BorrowedFd kept) const {
+  absl::StatusOr<base::UniqueFd> opened = base::Reopen(kept, O_WRONLY);
+  if (!opened.ok()) return opened.status();
+  HandedOut handed_out{.fd = *std::move(opened), .mark = NewMark()};
+  if (handed_out.mark != 0 && !base::LockByteExclusively(handed_out.fd, handed_out.mark).ok()) {
+    handed_out.mark = 0;
+  }
+  return handed_out;
+}
+
+// 0 if there is none that means anything.
+Mark Marks::NewMark() const {
+  const Mark mark = RandomOffset();
+  return mark == canary_ ? 0 : mark;
 }
 
 bool Marks::MayLive(base::BorrowedFd kept, Mark mark) const {

@@ -27,6 +27,9 @@ class Marks {
   // exclusive lock there, the kernel has no memory for locks), it is handed out without.
   // Errors: as base::Reopen.
   absl::StatusOr<HandedOut> Open(base::BorrowedFd kept, Access access) const;
+  // The same, open for writing only, which no mapping can be made of; its mark is locked
+  // exclusively, which needs no right to read.
+  absl::StatusOr<HandedOut> OpenWriteOnly(base::BorrowedFd kept) const;
 
   // As Buffer::MayLive, through `kept`. One system call if it lives, two if it does not.
   bool MayLive(base::BorrowedFd kept, Mark mark) const;
@@ -36,6 +39,8 @@ class Marks {
   bool IsHandOut(base::BorrowedFd kept, base::BorrowedFd fd, Mark mark) const;
 
  private:
+  Mark NewMark() const;
+
   Mark canary_;
 };
 

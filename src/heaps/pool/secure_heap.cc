@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "heaps/pool/secure_heap.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/escape.h"
+#include "heaps/allocate_request.h"
+#include "heaps/memfd_buffer.h"
+
+namespace sysmem::heaps {
+namespace {
+
+constexpr int64_t kQuietNs = 1'000'000'000;  // PROT-4
+
+core::HeapProperties PropertiesOf(const PoolOptions& options) {
+  return {
+      .heap = options.heap,
+      .inaccessible_domain = true,
+      .need_clear = false,
+      .need_flush = false,
+      .physically_contiguous = true,
+      .tells_holders_apart = true,
+      .reports_end = true,
+      .reduces_rights = true,
+  };
+}
+
+}  // namespace
+
+// What buffers need of the heap, and keep of it when it goes. Two locks, never held together: that
+// of the books, and that of the ranges, which is held while the hardware works.
+class SecureHeap::Core {
+ public:
+  Core(PoolOptions options, ProtectionHardware& hardware)
+      : space(std::move(options)), is_dynamic_(hardware.is_dynamic()), ranges_(hardware) {}
+
+  absl::Status Protect(const PoolRegion& region) {
+    const int64_t now_ns = space.Now();
+    const std::lock_guard lock(mutex_);
+    last_activity_ns_ = now_ns;
+    return ranges_.Add(Physical(region));
+  }
+
+  // For a buffer that has gone.
+  void Release(const PoolRegion& region) {
+    const LiveBuffer buffer =
+        space.WithBooks([&](PoolBooks& books) { return books.Remove(region); });
+    const int64_t now_ns = space.Now();
+    {
+      const std::lock_guard lock(mutex_);
+      last_activity_ns_ = now_ns;
+      ranges_.Delete(Physical(region));
+    }
+    space.WithBooks(
+        [&](PoolBooks& books) { books.GiveBack(buffer, now_ns, /*keep_history=*/false); });
+  }
+
+  // For one that could not be made (POOL-7).
+  void Abandon(const PoolRegion& region) {
+    const int64_t now_ns = space.Now();
+    space.WithBooks([&](PoolBooks& books) { books.Abandon(region, now_ns); });
+  }
+
+  int64_t Maintain(int64_t now_ns) {
+    if (!is_dynamic_) return kNever;
+    const std::lock_guard lock(mutex_);
+    if (now_ns < last_activity_ns_ + kQuietNs) return last_activity_ns_ + kQuietNs;
+    ranges_.Improve();
+    return now_ns + kQuietNs;
+  }
+
+  bool is_dynamic() const { return is_dynamic_; }
+  uint64_t ProtectedBytes() {
+    const std::lock_guard lock(mutex_);
+    return ranges_.protected_bytes();
+  }
+
+  PoolSpace space;
+
+ private:
+  Region Physical(const PoolRegion& region) const {
+    const uint64_t begin = space.PhysicalAddress(region);
+    return {.begin = begin, .end = begin + region.buffer.size()};
+  }
+
+  const bool is_dynamic_;
+  std::mutex mutex_;
+  // Guarded by mutex_:
+  ProtectedRanges ranges_;
+  int64_t last_activity_ns_ = 0;
+};
+
+class SecureHeap::SecureBuffer final : public MemfdBuffer {
+ public:
+  SecureBuffer(FreshMemfd memfd, std::string name, std::shared_ptr<Core> core, PoolRegion region)
+      : MemfdBuffer(std::move(memfd), std::move(name), std::nullopt,
+                    std::make_shared<SpareDescriptors>(0)),
+        core_(std::move(core)),
+        region_(region) {}
+  ~SecureBuffer() override { core_->Release(region_); }
+
+  std::optional<uint64_t> physical_address() const override {
+    return core_->space.PhysicalAddress(region_);
+  }
+
+ protected:
+  // Whoever asks for which access gets what gives none.
+  absl::StatusOr<HandedOut> OpenMarked(Access) const override {
+    return memfd().marks.OpenWriteOnly(memfd().kept);
+  }
+
+ private:
+  const std::shared_ptr<Core> core_;
+  const PoolRegion region_;
+};
+
+absl::StatusOr<std::unique_ptr<SecureHeap>> SecureHeap::Create(ReservationGate& gate,
+                                                               PoolOptions options,
+                                                               ProtectionHardware& hardware) {
+  if (absl::Status valid = CheckPoolOptions(options); !valid.ok()) return valid;
+  const Region space{.begin = options.physical_base,
+                     .end = options.physical_base + options.size_bytes};
+  if (options.guards.pages != 0 || options.guards.unused) {
+    return absl::InvalidArgumentError(absl::StrCat("pool ", base::Quote(options.name),
+                                                   ": guards, expected none in secure memory"));
+  }
+  if (hardware.space() != space) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("pool ", base::Quote(options.name), " from ", space.begin, " to ", space.end,
+                     ", expected what can be protected, from ", hardware.space().begin, " to ",
+                     hardware.space().end));
+  }
+  return std::unique_ptr<SecureHeap>(
+      new SecureHeap(gate, std::make_shared<Core>(std::move(options), hardware)));
+}
+
+SecureHeap::SecureHeap(ReservationGate& gate, std::shared_ptr<Core> core)
+    : maker_(gate), core_(std::move(core)), properties_(PropertiesOf(core_->space.options())) {}
+
+absl::StatusOr<std::unique_ptr<Buffer>> SecureHeap::Allocate(const AllocateRequest& request) {
+  absl::StatusOr<std::unique_ptr<Buffer>> buffer = TryAllocate(request);
+  if (buffer.ok()) return buffer;
+  return Blame(buffer.status(), request.name, request.size_bytes);
+}
+
+absl::StatusOr<std::unique_ptr<Buffer>> SecureHeap::TryAllocate(const AllocateRequest& request) {
+  if (absl::Status valid = CheckForPool(request); !valid.ok()) return valid;
+  PoolSpace& space = core_->space;
+  absl::StatusOr<PoolRegion> region = space.Take(request.size_bytes, request.physical_alignment);
+  if (!region.ok()) return region.status();
+  std::string name =
+      NameFor(request, kMaxMemfdNameBytes, absl::StrCat(space.options().name, "-child"));
+  absl::StatusOr<FreshMemfd> memfd = maker_.MakeHollow(name, request.size_bytes, F_SEAL_WRITE);
+  if (!memfd.ok()) {
+    core_->Abandon(*region);
+    return memfd.status();
+  }
+  if (absl::Status covered = core_->Protect(*region); !covered.ok()) {
+    core_->Abandon(*region);
+    return covered;
+  }
+  space.WithBooks(
+      [&](PoolBooks& books) { books.Settle(*region, request.name, memfd->identity.inode); });
+  return std::make_unique<SecureBuffer>(*std::move(memfd), std::move(name), core_, *region);
+}
+
+int64_t SecureHeap::Maintain(int64_t now_ns) { return core_->Maintain(now_ns); }
+
+void SecureHeap::SetReady(bool ready) {
+  core_->space.WithBooks([ready](PoolBooks& books) { books.set_ready(ready); });
+}
+
+// MET-2: what is not protected can be loaned; of hardware that protects all or nothing, nothing.
+PoolFigures SecureHeap::ReadFigures() const {
+  PoolFigures figures =
+      core_->space.WithBooks([](const PoolBooks& books) { return books.figures(); });
+  const uint64_t unused = figures.size - figures.used_size;
+  figures.loanable_bytes = core_->is_dynamic() ? figures.size - core_->ProtectedBytes() : unused;
+  figures.loanable_ratio_permille = figures.loanable_bytes * 1000 / figures.size;
+  const uint64_t efficient = core_->is_dynamic() ? figures.loanable_bytes * 1000 : 0;
+  figures.loanable_efficiency_permille =
+      unused == 0 ? 1000 : std::min<uint64_t>(efficient / unused, 1000);
+  return figures;
+}
+
+}  // namespace sysmem::heaps
