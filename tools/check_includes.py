@@ -75,6 +75,8 @@ FILES = {
     "src/server/format_cost_table.cc": {"toml"},
     # The bare gRPC call that sysmem-bench compares with; a program of its own.
     "tools/bench/floor.cc": {"grpc", "proto", "protobuf"},
+    # Measures a part of the daemon that no client sees alone.
+    "tools/bench/pool.cc": {"src/heaps"},
     # A life that broke a promise is kept, to be played again.
     "tests/core/collection_simulation_test.cc": {"src/recording"},
     "tests/core/life_recording.h": {"src/recording"},
