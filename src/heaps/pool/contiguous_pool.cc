@@ -47,12 +47,6 @@ class ContiguousPool::Core {
         [&](PoolBooks& books) { books.GiveBack(buffer, now_ns, space.options().guards.unused); });
   }
 
-  // For one that could not be made (POOL-7).
-  void Abandon(const PoolRegion& region) {
-    const int64_t now_ns = space.Now();
-    space.WithBooks([&](PoolBooks& books) { books.Abandon(region, now_ns); });
-  }
-
   PoolSpace space;
   std::unique_ptr<WatchedMemory> memory;  // set once, at the beginning
 };
@@ -113,12 +107,12 @@ absl::StatusOr<std::unique_ptr<Buffer>> ContiguousPool::TryAllocate(
       NameFor(request, kMaxMemfdNameBytes, absl::StrCat(space.options().name, "-child"));
   absl::StatusOr<FreshMemfd> memfd = maker_.Make(name, request.size_bytes);
   if (!memfd.ok()) {
-    core_->Abandon(*region);
+    space.Abandon(*region);
     return memfd.status();
   }
   if (absl::Status prepared = core_->memory->Prepare(*region); !prepared.ok()) {
     core_->memory->MakeUnused(region->whole);
-    core_->Abandon(*region);
+    space.Abandon(*region);
     return prepared;
   }
   space.WithBooks(

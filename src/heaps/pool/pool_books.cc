@@ -84,11 +84,10 @@ void PoolBooks::Settle(const PoolRegion& region, std::string name, uint64_t id) 
   figures_.max_free_at_high_water = allocator_.largest_free_bytes();
 }
 
-void PoolBooks::Abandon(const PoolRegion& region, std::optional<int64_t> commit_failed_ns) {
+void PoolBooks::Abandon(const PoolRegion& region, int64_t now_ns) {
   allocator_.Free(region.whole);
-  if (!commit_failed_ns) return;
   ++figures_.commits_failed;
-  figures_.last_commit_failed_timstamp_ns = *commit_failed_ns;
+  figures_.last_commit_failed_timstamp_ns = now_ns;
 }
 
 LiveBuffer PoolBooks::Remove(const PoolRegion& region) {

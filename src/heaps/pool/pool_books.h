@@ -68,8 +68,8 @@ class PoolBooks {
   // Errors: FailedPrecondition; Unimplemented; ResourceExhausted with the figures, counted.
   absl::StatusOr<PoolRegion> Take(uint64_t bytes, uint64_t alignment, int64_t now_ns);
   void Settle(const PoolRegion& region, std::string name, uint64_t id);
-  // There was no memory for it if `commit_failed_ns` is given, which is when (POOL-7).
-  void Abandon(const PoolRegion& region, std::optional<int64_t> commit_failed_ns);
+  // There was no memory for it (POOL-7).
+  void Abandon(const PoolRegion& region, int64_t now_ns);
   LiveBuffer Remove(const PoolRegion& region);
   // `keep_history`: as long as somebody looks for damage.
   void GiveBack(const LiveBuffer& buffer, int64_t now_ns, bool keep_history);

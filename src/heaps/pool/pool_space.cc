@@ -104,4 +104,9 @@ absl::StatusOr<PoolRegion> PoolSpace::Take(uint64_t bytes, uint64_t alignment) {
   return taken;
 }
 
+void PoolSpace::Abandon(const PoolRegion& region) {
+  const int64_t now_ns = Now();
+  WithBooks([&](PoolBooks& books) { books.Abandon(region, now_ns); });
+}
+
 }  // namespace sysmem::heaps

@@ -47,9 +47,10 @@ struct PoolOptions {
   GuardOptions guards;
   bool ready = true;  // POOL-3
 
-  // CLOCK_MONOTONIC if empty, as Heap::Maintain has it.
+  // Both are called from any thread that uses the pool or one of its buffers, as long as there are
+  // any. The clock is that of Heap::Maintain, CLOCK_MONOTONIC if empty. Nobody is told if the other
+  // one is empty.
   std::function<int64_t()> clock;
-  // Called from any thread that uses the pool, and by Maintain. May be empty.
   Complain complain;
 };
 
@@ -75,6 +76,9 @@ class PoolSpace {
 
   // As PoolBooks::Take; says in full who has what when nothing fits (POOL-6).
   absl::StatusOr<PoolRegion> Take(uint64_t bytes, uint64_t alignment);
+
+  // Gives back what was taken for a buffer that could not be made (POOL-7).
+  void Abandon(const PoolRegion& region);
 
   // The books for one entry, which must be quick.
   template <typename Entry>

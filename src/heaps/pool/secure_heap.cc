@@ -62,12 +62,6 @@ class SecureHeap::Core {
         [&](PoolBooks& books) { books.GiveBack(buffer, now_ns, /*keep_history=*/false); });
   }
 
-  // For one that could not be made (POOL-7).
-  void Abandon(const PoolRegion& region) {
-    const int64_t now_ns = space.Now();
-    space.WithBooks([&](PoolBooks& books) { books.Abandon(region, now_ns); });
-  }
-
   int64_t Maintain(int64_t now_ns) {
     if (!is_dynamic_) return kNever;
     const std::lock_guard lock(mutex_);
@@ -159,11 +153,11 @@ absl::StatusOr<std::unique_ptr<Buffer>> SecureHeap::TryAllocate(const AllocateRe
       NameFor(request, kMaxMemfdNameBytes, absl::StrCat(space.options().name, "-child"));
   absl::StatusOr<FreshMemfd> memfd = maker_.MakeHollow(name, request.size_bytes, F_SEAL_WRITE);
   if (!memfd.ok()) {
-    core_->Abandon(*region);
+    space.Abandon(*region);
     return memfd.status();
   }
   if (absl::Status covered = core_->Protect(*region); !covered.ok()) {
-    core_->Abandon(*region);
+    space.Abandon(*region);
     return covered;
   }
   space.WithBooks(

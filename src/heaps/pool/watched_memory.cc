@@ -69,14 +69,13 @@ uint64_t WatchedMemory::MostPatternedBytes() const {
 absl::Status WatchedMemory::Prepare(const PoolRegion& region) {
   if (plan_.checking) {
     DamageFinder finder(plan_.page_bytes);
-    std::vector<uint8_t> scratch(kStepPages * plan_.page_bytes);
+    std::vector<uint8_t> page(plan_.page_bytes);
     uint64_t pages = 0;
     for (Region rest = region.whole; !rest.empty();) {
       const UnusedPiece piece = plan_.FirstPiece(rest);
       rest.begin = piece.region.end;
       if (piece.use != UnusedUse::kPatterned) continue;
       for (uint64_t at = piece.region.begin; at < piece.region.end; at += plan_.page_bytes) {
-        const std::span<uint8_t> page = std::span(scratch).first(plan_.page_bytes);
         if (absl::Status got = memory_.Read(at, page); !got.ok()) return got;
         finder.Look(at, page);
         ++pages;
@@ -94,17 +93,15 @@ absl::Status WatchedMemory::Prepare(const PoolRegion& region) {
 
 // UNUSED-4. A page that cannot be given away is at least no longer what it was.
 absl::Status WatchedMemory::LoanOrZero(Region region) {
-  absl::Status done =
-      plan_.loaning ? memory_.Loan(region) : absl::UnimplementedError("pages cannot be loaned");
-  if (done.ok()) return done;
-  if (plan_.loaning) {
-    const int64_t now_ns = space_.Now();
-    int64_t quiet_until = quiet_until_ns_.load();
-    if (now_ns >= quiet_until &&
-        quiet_until_ns_.compare_exchange_strong(quiet_until, now_ns + kLoanQuietNs)) {
-      space_.Tell(Severity::kWarning, absl::StrCat("pool ", base::Quote(space_.options().name),
-                                                   ": pages are zeroed instead: ", done.message()));
-    }
+  if (!plan_.loaning) return memory_.Zero(region);
+  const absl::Status loaned = memory_.Loan(region);
+  if (loaned.ok()) return loaned;
+  const int64_t now_ns = space_.Now();
+  int64_t quiet_until = quiet_until_ns_.load();
+  if (now_ns >= quiet_until &&
+      quiet_until_ns_.compare_exchange_strong(quiet_until, now_ns + kLoanQuietNs)) {
+    space_.Tell(Severity::kWarning, absl::StrCat("pool ", base::Quote(space_.options().name),
+                                                 ": pages are zeroed instead: ", loaned.message()));
   }
   return memory_.Zero(region);
 }

@@ -81,6 +81,23 @@ TEST_F(ContiguousPoolTest, CountsWhatDidNotFitAndWhy) {
   EXPECT_EQ(figures.loanable_efficiency_permille, 1000U);
 }
 
+TEST_F(ContiguousPoolTest, RemembersWhenItWasFullest) {  // MET-1
+  Start(Options());
+  EXPECT_EQ(pool_->ReadFigures().high_water_mark, 0U);
+  EXPECT_EQ(pool_->ReadFigures().free_at_high_water_mark, 4 * kMiB);
+  EXPECT_EQ(pool_->ReadFigures().max_free_at_high_water, 4 * kMiB);
+  std::unique_ptr<Buffer> first = Allocate(kMiB);
+  const std::unique_ptr<Buffer> second = Allocate(kMiB);
+  first.reset();
+  const std::unique_ptr<Buffer> third = Allocate(kPage);
+  const PoolFigures figures = pool_->ReadFigures();
+  EXPECT_EQ(figures.used_size, kMiB + kPage);
+  EXPECT_EQ(figures.high_water_mark, 2 * kMiB);
+  EXPECT_EQ(figures.free_at_high_water_mark, 2 * kMiB);
+  EXPECT_EQ(figures.max_free_at_high_water, 2 * kMiB);
+  EXPECT_EQ(figures.large_contiguous_region_sum, 3 * kMiB - kPage);
+}
+
 TEST_F(ContiguousPoolTest, SaysInFullWhoHasWhatWhenNothingFits) {  // POOL-6
   Start(Options());
   const std::unique_ptr<Buffer> large = Allocate(1000 * kPage, 0, "camera:0");
