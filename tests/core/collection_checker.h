@@ -14,6 +14,7 @@
 #include "tests/core/buffer_books.h"
 #include "tests/core/collection_harness.h"
 #include "tests/core/collection_tally.h"
+#include "tests/core/family.h"
 
 namespace sysmem::core::test {
 
@@ -74,23 +75,8 @@ class Checker {
       const NodeSnapshot* node = Find(e.node);
       if (node != nullptr && node->connected && !node->released) guilty_ = e.node;
     }
-    if constexpr (std::is_same_v<E, event::CreateRoot>) births_[e.call] = {{0, e.node}};
-    if constexpr (std::is_same_v<E, event::Duplicate>) births_[e.call] = {{e.node, e.child}};
-    if constexpr (std::is_same_v<E, event::AttachToken>) {
-      births_[e.call] = {{e.node, e.child}};
-      attached_by_[e.call] = e.child;
-    }
-    if constexpr (std::is_same_v<E, event::CreateTokenGroup>) groups_.insert(e.child);
-    if constexpr (std::is_same_v<E, event::CreateTokenGroup> ||
-                  std::is_same_v<E, event::CreateChild>) {
-      births_[e.call] = {{e.node, e.child}};
-    }
+    family_.Note(e);
     if constexpr (std::is_same_v<E, event::IsAlternateFor>) asked_[e.call] = {e.node, *e.other};
-    if constexpr (std::is_same_v<E, event::SetDispensable>) expendable_by_[e.call] = e.node;
-    if constexpr (std::is_same_v<E, event::DuplicateSync> ||
-                  std::is_same_v<E, event::CreateChildrenSync>) {
-      for (NodeId child : e.children) births_[e.call].emplace_back(e.node, child);
-    }
     if constexpr (std::is_same_v<E, event::Wait>) {
       if (e.call != 0) waits_[e.call] = e.node;
       if (e.call == 0) NoteUnheard(e.node);
@@ -137,14 +123,7 @@ class Checker {
     waits_.erase(e.call);
     const Failure* failure = std::get_if<Failure>(&e.result);
     if (failure == nullptr) {
-      for (const auto& [parent, child] : births_[e.call]) {
-        parents_[child] = parent;
-        first_children_.emplace(parent, child);
-      }
-      const auto attached = attached_by_.find(e.call);
-      if (attached != attached_by_.end()) attached_.insert(attached->second);
-      const auto expendable = expendable_by_.find(e.call);
-      if (expendable != expendable_by_.end()) expendable_.insert(expendable->second);
+      family_.Granted(e.call);
     } else {
       if (failure->outcome == Outcome::kRefused && failure->rule != "TREE-1") {
         guilty_ = addressee_.at(e.call);
@@ -165,7 +144,7 @@ class Checker {
     if (const auto info = infos_.find(e.call); info != infos_.end()) CheckInfo(info->second, e);
     if (const Grant* grant = std::get_if<Grant>(&e.result)) {
       ++tally_->grants;
-      tally_->late_grants += attached_.count(AttachedTop(addressee_.at(e.call)));
+      tally_->late_grants += family_.attached.count(family_.AttachedTop(addressee_.at(e.call)));
       EXPECT_TRUE(allocated_) << "a grant without buffers";
       if (!granted_) granted_ = grant->plan;
       EXPECT_EQ(grant->plan, *granted_) << "RES-7";
@@ -207,9 +186,7 @@ class Checker {
   // By the two ways up, both written down.
   void CheckAlternate(CallId call, bool alternate) {
     const auto& [node, other] = asked_.at(call);
-    std::vector<NodeId> ways[2];
-    for (NodeId id = node; id != 0; id = parents_.at(id)) ways[0].push_back(id);
-    for (NodeId id = other; id != 0; id = parents_.at(id)) ways[1].push_back(id);
+    std::vector<NodeId> ways[2] = {family_.WayUp(node), family_.WayUp(other)};
     NodeId shared = 0;
     while (!ways[0].empty() && !ways[1].empty() && ways[0].back() == ways[1].back()) {
       shared = ways[0].back();
@@ -228,9 +205,9 @@ class Checker {
       lost_now_[e.node] = DomainOf(e.node);
       CheckThatItMayFall(*before);
     }
-    EXPECT_TRUE(parents_.count(e.node)) << "closed a node that never was: " << e.node;
+    EXPECT_TRUE(family_.parents.count(e.node)) << "closed a node that never was: " << e.node;
     EXPECT_TRUE(closed_.insert(e.node).second) << "closed node " << e.node << " twice";
-    for (const auto& [child, parent] : parents_) {
+    for (const auto& [child, parent] : family_.parents) {
       EXPECT_TRUE(parent != e.node || closed_.count(child)) << "parent closed before its child";
     }
     for (const auto& [call, node] : waits_) {
@@ -247,10 +224,11 @@ class Checker {
     }
     const NodeId top = DomainOf(*guilty_);
     NodeId above = node.id;
-    while (above != top && above != 0) above = parents_.at(above);
+    while (above != top && above != 0) above = family_.parents.at(above);
     EXPECT_EQ(above, top) << "node " << node.id << " is not below the domain of " << *guilty_;
-    tally_->domains_fallen += node.id == top && attached_.count(top);
-    tally_->expendable_fallen += node.id == top && expendable_.count(top) && parents_.at(top) != 0;
+    tally_->domains_fallen += node.id == top && family_.attached.count(top);
+    tally_->expendable_fallen +=
+        node.id == top && family_.expendable.count(top) && family_.parents.at(top) != 0;
   }
 
   // All of it, or the alternatives that were not chosen when it got its buffers (DEL-2).
@@ -263,15 +241,16 @@ class Checker {
       if (its_top != top) continue;
       NodeId highest = node;
       // The group itself may have gone, as the last of a domain without clients (ZERO-1).
-      while (!groups_.count(parents_.at(highest)) && closed_.count(parents_.at(highest))) {
-        highest = parents_.at(highest);
+      while (!family_.groups.count(family_.parents.at(highest)) &&
+             closed_.count(family_.parents.at(highest))) {
+        highest = family_.parents.at(highest);
       }
-      const NodeId group = parents_.at(highest);
+      const NodeId group = family_.parents.at(highest);
       const NodeSnapshot* parent = Find(group);
-      ASSERT_TRUE(groups_.count(group) && (parent == nullptr || parent->allocated))
+      ASSERT_TRUE(family_.groups.count(group) && (parent == nullptr || parent->allocated))
           << "node " << node << " was nobody's alternative";
       ++tally_->unchosen;
-      tally_->second_choices += first_children_.at(group) == highest;
+      tally_->second_choices += family_.first_children.at(group) == highest;
     }
   }
 
@@ -282,16 +261,12 @@ class Checker {
     return nullptr;
   }
 
-  // ATT-3: up to the next attached node, or the root.
-  NodeId AttachedTop(NodeId node) const {
-    while (!attached_.count(node) && parents_.at(node) != 0) node = parents_.at(node);
-    return node;
-  }
   // FAIL-1: what falls with `node`, by the state before the event.
   NodeId DomainOf(NodeId node) const {
-    for (; !attached_.count(node) && parents_.at(node) != 0; node = parents_.at(node)) {
+    for (; !family_.attached.count(node) && family_.parents.at(node) != 0;
+         node = family_.parents.at(node)) {
       const NodeSnapshot* before = Find(node);
-      if (expendable_.count(node) && before != nullptr && before->allocated) break;
+      if (family_.expendable.count(node) && before != nullptr && before->allocated) break;
     }
     return node;
   }
@@ -351,7 +326,8 @@ class Checker {
     for (CallId call : unanswered_) EXPECT_TRUE(waits_.count(call)) << "call " << call;
     EXPECT_EQ(unanswered_.size(), waits_.size());
     for (NodeId top : fallen_now_) CheckThatItFell(top);
-    const bool no_nodes = snapshot.nodes.empty() && (!parents_.empty() || ended_from_outside_);
+    const bool no_nodes =
+        snapshot.nodes.empty() && (!family_.parents.empty() || ended_from_outside_);
     EXPECT_EQ(finished_, no_nodes && books_.gone.size() == books_.count);
     CheckBuffers(snapshot);
     CheckWhatWasDecided(snapshot);
@@ -399,13 +375,13 @@ class Checker {
   }
 
   void CheckNodes(const Snapshot& snapshot, const Collection& collection) {
-    EXPECT_EQ(parents_.size(), snapshot.nodes.size() + closed_.size()) << "a node was lost";
+    EXPECT_EQ(family_.parents.size(), snapshot.nodes.size() + closed_.size()) << "a node was lost";
     std::set<NodeId> seen;
     size_t connected = 0;
     size_t pending = 0;
     for (const NodeSnapshot& node : snapshot.nodes) {
       EXPECT_TRUE(seen.insert(node.id).second);
-      EXPECT_EQ(parents_.at(node.id), node.parent);
+      EXPECT_EQ(family_.parents.at(node.id), node.parent);
       EXPECT_TRUE(seen.size() == 1 ? node.parent == 0 : seen.count(node.parent) == 1)
           << "node " << node.id << " hangs in the air";
       EXPECT_FALSE(closed_.count(node.id));
@@ -448,10 +424,10 @@ class Checker {
     std::set<NodeId> unready;         // domains
     uint64_t camping = 0;
     for (const NodeSnapshot& node : snapshot.nodes) {
-      const NodeId top = AttachedTop(node.id);
+      const NodeId top = family_.AttachedTop(node.id);
       EXPECT_EQ(node.comes_later, top != snapshot.nodes.front().id);
-      EXPECT_EQ(node.failure_mode, attached_.count(node.id) ? FailureMode::kDoNotPropagate
-                                   : expendable_.count(node.id)
+      EXPECT_EQ(node.failure_mode, family_.attached.count(node.id) ? FailureMode::kDoNotPropagate
+                                   : family_.expendable.count(node.id)
                                        ? FailureMode::kPropagateBeforeAllocation
                                        : FailureMode::kPropagate);
       allocated[node.id] = node.allocated;
@@ -469,8 +445,8 @@ class Checker {
       EXPECT_TRUE(node.ready || !allocates_now_) << "allocated without node " << node.id;
     }
     for (const auto& [node, is_allocated] : allocated) {
-      const NodeId parent = parents_.at(node);
-      if (!attached_.count(node)) continue;
+      const NodeId parent = family_.parents.at(node);
+      if (!family_.attached.count(node)) continue;
       EXPECT_TRUE(!is_allocated || allocated.at(parent)) << "before the one above it (ATT-2)";
       const bool due = allocated.at(parent) && !unready.count(node);
       EXPECT_TRUE(is_allocated || !due) << "node " << node << " was forgotten (ATT-8)";
@@ -484,17 +460,9 @@ class Checker {
   Snapshot now_;
   std::set<CallId> unanswered_;
   std::map<CallId, NodeId> waits_;  // unanswered ones
-  std::map<CallId, std::vector<std::pair<NodeId, NodeId>>>
-      births_;                        // {parent, child} if it succeeds
-  std::map<NodeId, NodeId> parents_;  // of every node that ever was
-  std::map<NodeId, NodeId> first_children_;
-  std::set<NodeId> groups_;
+  Family family_;
   std::map<CallId, NodeId> addressee_;
   std::map<CallId, std::pair<NodeId, NodeId>> asked_;  // IsAlternateFor
-  std::map<CallId, NodeId> attached_by_;               // the child, if it succeeds
-  std::set<NodeId> attached_;
-  std::map<CallId, NodeId> expendable_by_;
-  std::set<NodeId> expendable_;
   std::optional<Plan> granted_;
   std::set<NodeId> closed_;
   AttemptId last_attempt_ = 0;
