@@ -47,6 +47,11 @@ function(sysmem_add_test target)
     set(main GTest::gmock)
   endif()
   sysmem_add_program(${target} SOURCES ${arg_SOURCES} LINKS ${arg_LINKS} ${main} ${grpc})
+  # Of a test's own sources, a bad pointer is AddressSanitizer's to find; these checks are a fourth
+  # of the time that it takes to compile them. What is tested has them all.
+  if(SYSMEM_SANITIZE STREQUAL "address")
+    target_compile_options(${target} PRIVATE -fno-sanitize=null,alignment,vptr)
+  endif()
   if(arg_DEPENDS)
     add_dependencies(${target} ${arg_DEPENDS})
   endif()

@@ -51,7 +51,8 @@ build() {
 run_tests() {
   local preset=$1
   shift
-  ctest --preset "$preset" -j "$jobs" "$@" | grep --line-buffered -vE '^ +Start +[0-9]+:'
+  # Tests wait as much as they work.
+  ctest --preset "$preset" -j "$((jobs + 1))" "$@" | grep --line-buffered -vE '^ +Start +[0-9]+:'
 }
 
 # has_target PRESET TARGET: whether the configured build knows the target.
