@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/collection.h"
 
+#include <algorithm>
+#include <string>
 #include <variant>
 
 #include "core/attempt_cost.h"
@@ -233,6 +235,20 @@ void Collection::State::CheckStrongNodes() {
   }
   FailSubtree(tree_.root(),
               WithRule("WEAK-3", "only weak nodes are left, and nothing was allocated"),
+              Level::kWarn);
+}
+
+void Collection::State::On(const event::HeapsChanged& e) {
+  auto changed = std::make_shared<Settings>(*settings_);
+  changed->heaps = e.heaps;
+  changed->secure_heaps = e.secure_heaps;
+  settings_ = std::move(changed);
+  if (tree_.empty() || (!result_ && !under_way_)) return;
+  const Plan& plan = result_ ? *result_ : under_way_->agreement.plan;
+  const Heap& heap = plan.settings.buffer.heap;
+  if (std::find(e.lost.begin(), e.lost.end(), heap) == e.lost.end()) return;
+  FailSubtree(tree_.root(),
+              WithRule("EXT-4", "heap " + heap.type + " " + std::to_string(heap.id) + " is gone"),
               Level::kWarn);
 }
 

@@ -93,6 +93,7 @@ class Collection::State {
   // --- collection.cc: what happens to a collection without a client's message.
   void On(const event::CreateRoot& e);
   void On(const event::Close& e);
+  void On(const event::HeapsChanged& e);
   void On(const event::FailRoot& e);
   void On(const event::Tick& e);
 
@@ -227,7 +228,7 @@ class Collection::State {
   std::vector<NodeSnapshot> TakeNodeSnapshots() const;
 
   const uint64_t id_;
-  const std::shared_ptr<const Settings> settings_;
+  std::shared_ptr<const Settings> settings_;
   NodeTree tree_;
   std::optional<Name> name_;
   bool verbose_ = false;

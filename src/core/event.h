@@ -19,6 +19,7 @@
 
 #include "core/constraints.h"
 #include "core/failure.h"
+#include "core/heap_properties.h"
 #include "core/plan.h"
 
 namespace sysmem::core {
@@ -307,8 +308,17 @@ struct BufferGone {
   bool operator==(const BufferGone&) const = default;
 };
 
-// A heap that this collection allocated from is gone (BUF-3), or the daemon shuts down (SHUT-1):
-// the collection fails from the root.
+// Heaps came or went. Attempts made from now on see these; none is made because of it (EXT-5). A
+// collection with buffers from a heap in `lost`, or with an allocation under way there, fails from
+// the root (BUF-3, EXT-4); a heap may be lost and be there again, from another provider (EXT-3).
+struct HeapsChanged {
+  std::vector<HeapProperties> heaps;
+  std::vector<Heap> secure_heaps;  // as Settings::secure_heaps
+  std::vector<Heap> lost;
+  bool operator==(const HeapsChanged&) const = default;
+};
+
+// The daemon shuts down (SHUT-1): the collection fails from the root.
 struct FailRoot {
   Failure why;
   bool operator==(const FailRoot&) const = default;
@@ -331,7 +341,7 @@ using Event =
                  event::SetVerboseLogging, event::GetNodeRef, event::IsAlternateFor, event::SetWeak,
                  event::SetWeakOk, event::AttachNodeTracking, event::AttachLifetimeTracking,
                  event::GetBufferCollectionId, event::GetVmoInfo, event::BadMessage, event::Close,
-                 event::AllocationFinished, event::HandOutEnded, event::BufferGone, event::FailRoot,
-                 event::Tick>;
+                 event::AllocationFinished, event::HandOutEnded, event::BufferGone,
+                 event::HeapsChanged, event::FailRoot, event::Tick>;
 
 }  // namespace sysmem::core

@@ -27,6 +27,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -38,6 +39,10 @@
 #include "base/unique_fd.h"
 #include "core/heap_properties.h"
 #include "heaps/buffer_identity.h"
+
+namespace sysmem::core {
+struct SingleBufferSettings;  // core/plan.h; of interest to heaps of other processes only
+}
 
 namespace sysmem::heaps {
 
@@ -90,6 +95,12 @@ class Buffer {
   virtual bool IsOnlyOurs() const { return false; }
   // Frees the memory now, before the buffer is called gone: who still comes to it finds zeroes.
   virtual void Discard() const {}
+  // The end of it, once nobody else has it: `done` is called when everything that belonged to it is
+  // back with its heap (LIFE-4), by this thread or another one, and may destroy the buffer.
+  virtual void GiveBack(std::function<void()> done) const {
+    Discard();
+    done();
+  }
 
   // Adds the memory to an inotify instance, for IN_CLOSE: one event for each description of it that
   // has gone, and not before all of its descriptors and mappings have. (The event comes a moment
@@ -142,8 +153,13 @@ struct AllocateRequest {
 // No maintenance, ever (Heap::Maintain).
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
+// All that were asked for, in their order, or why there is none.
+using MadeBuffers = absl::StatusOr<std::vector<std::unique_ptr<Buffer>>>;
+
 class Heap {
  public:
+  using AllAllocated = std::function<void(MadeBuffers buffers)>;
+
   Heap() = default;
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
@@ -171,6 +187,19 @@ class Heap {
   // ResourceExhausted, with the figures, when memory (or the daemon's descriptors) do not suffice,
   // which the core calls NO_MEMORY; anything else is the kernel's refusal with its errno text.
   virtual absl::StatusOr<std::unique_ptr<Buffer>> Allocate(const AllocateRequest& request) = 0;
+
+  // Whether AllocateAll returns at once, whatever becomes of it, and `done` is called later, by
+  // another thread or by this one: the heap waits for somebody else. False: `done` is called before
+  // AllocateAll returns, which takes as long as Allocate of each.
+  virtual bool answers_later() const { return false; }
+  // All buffers of one collection, or none: after a failure nothing of the others is left. Errors:
+  // of the first one that fails, with its place among them.
+  virtual void AllocateAll(std::vector<AllocateRequest> requests,
+                           std::shared_ptr<const core::SingleBufferSettings> settings,
+                           AllAllocated done);
 };
+
+// `why`, and which of the buffers of a collection it was.
+absl::Status OfBuffer(size_t index, size_t count, uint64_t size_bytes, const absl::Status& why);
 
 }  // namespace sysmem::heaps

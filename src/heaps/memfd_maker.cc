@@ -110,4 +110,10 @@ absl::StatusOr<FreshMemfd> MemfdMaker::MakeHollow(const std::string& name, uint6
   return OpenAnew(*std::move(created), size_bytes);
 }
 
+absl::Status MemfdMaker::Fill(const FreshMemfd& memfd) {
+  absl::StatusOr<Reservation> reservation = gate_.Reserve(memfd.size_bytes);
+  if (!reservation.ok()) return reservation.status();
+  return FillWithPages(memfd.kept, *reservation);
+}
+
 }  // namespace sysmem::heaps

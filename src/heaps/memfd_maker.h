@@ -53,6 +53,9 @@ class MemfdMaker {
   absl::StatusOr<FreshMemfd> MakeHollow(const std::string& name, uint64_t size_bytes,
                                         int more_seals = 0);
 
+  // Takes the pages that a hollow one lacks; those it has keep what is in them. Errors: as Make.
+  absl::Status Fill(const FreshMemfd& memfd);
+
  private:
   absl::StatusOr<base::UniqueFd> Create(const std::string& name);
 

@@ -260,6 +260,10 @@ template <Is<core::event::AllocationFinished> T, typename F> void EachField(T& v
   auto& [attempt, failure] = v;
   f({"attempt", "failure"}, attempt, failure);
 }
+template <Is<core::event::HeapsChanged> T, typename F> void EachField(T& v, F&& f) {
+  auto& [heaps, secure_heaps, lost] = v;
+  f({"heaps", "secure_heaps", "lost"}, heaps, secure_heaps, lost);
+}
 template <Is<core::event::FailRoot> T, typename F> void EachField(T& v, F&& f) {
   auto& [why] = v;
   f({"why"}, why);
@@ -342,6 +346,7 @@ template <> inline constexpr const char* kName<core::event::GetBufferCollectionI
 template <> inline constexpr const char* kName<core::event::BadMessage> = "BadMessage";
 template <> inline constexpr const char* kName<core::event::Close> = "Close";
 template <> inline constexpr const char* kName<core::event::AllocationFinished> = "AllocationFinished";
+template <> inline constexpr const char* kName<core::event::HeapsChanged> = "HeapsChanged";
 template <> inline constexpr const char* kName<core::event::FailRoot> = "FailRoot";
 template <> inline constexpr const char* kName<core::event::Tick> = "Tick";
 template <> inline constexpr const char* kName<core::effect::Answer> = "Answer";

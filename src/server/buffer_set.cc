@@ -15,41 +15,49 @@ core::Failure NoMemory(std::string message) {
 
 }  // namespace
 
-core::Result<std::shared_ptr<BufferSet>> BufferSet::Allocate(
-    std::shared_ptr<heaps::Heap> heap, const std::shared_ptr<BufferLedger>& ledger,
-    const EngineLimits& limits, uid_t owner, const core::effect::Allocate& wanted) {
+void BufferSet::Allocate(const std::shared_ptr<heaps::Heap>& heap,
+                         const std::shared_ptr<BufferLedger>& ledger, const EngineLimits& limits,
+                         uid_t owner, const core::effect::Allocate& wanted, Done done) {
   const core::Plan& plan = wanted.plan;
   const uint64_t size = plan.settings.buffer.raw_vmo_size;
   const uint64_t count = plan.buffer_count;
-  auto shares = ledger->Reserve(owner, plan.settings.buffer.heap.type, count, size);
-  if (!shares.ok()) {
-    return NoMemory(absl::StrCat(count, " buffers: ", std::string(shares.status().message())));
+  auto reserved = ledger->Reserve(owner, plan.settings.buffer.heap.type, count, size);
+  if (!reserved.ok()) {
+    return done(
+        NoMemory(absl::StrCat(count, " buffers: ", std::string(reserved.status().message()))));
   }
-  std::shared_ptr<BufferSet> set(new BufferSet(heap));
   const std::string up_to_nul = wanted.name.substr(0, wanted.name.find('\0'));
+  std::vector<heaps::AllocateRequest> requests(count);
+  std::vector<HeldBuffer::Facts> facts(count);
   const auto settings = std::make_shared<const core::SingleBufferSettings>(plan.settings);
   for (uint32_t index = 0; index < count; ++index) {
-    heaps::AllocateRequest request;
-    request.size_bytes = size;
-    request.name = up_to_nul.empty() ? std::string() : absl::StrCat(up_to_nul, ":", index);
-    request.collection_id = wanted.buffer_collection_id;
-    request.index = index;
-    auto buffer = heap->Allocate(request);
-    if (!buffer.ok()) {
-      return NoMemory(absl::StrCat("buffer ", index, " of ", count, " (", size,
-                                   " bytes each): ", std::string(buffer.status().message())));
-    }
-    HeldBuffer::Facts facts{.collection_id = wanted.buffer_collection_id,
-                            .index = index,
-                            .name = std::move(request.name),
-                            .owner = owner,
-                            .settings = settings,
-                            .max_hand_outs = limits.hand_outs_per_buffer};
-    set->buffers_.push_back(std::make_shared<HeldBuffer>(*std::move(buffer), std::move(facts),
-                                                         ledger, std::move((*shares)[index])));
+    std::string name = up_to_nul.empty() ? std::string() : absl::StrCat(up_to_nul, ":", index);
+    requests[index] = {.size_bytes = size,
+                       .name = name,
+                       .collection_id = wanted.buffer_collection_id,
+                       .index = index,
+                       .physical_alignment = plan.physical_alignment.value_or(0)};
+    facts[index] = {.collection_id = wanted.buffer_collection_id,
+                    .index = index,
+                    .name = std::move(name),
+                    .owner = owner,
+                    .settings = settings,
+                    .max_hand_outs = limits.hand_outs_per_buffer};
   }
-  for (const auto& buffer : set->buffers_) ledger->Know(buffer->identity(), buffer);
-  return set;
+  auto shares = std::make_shared<std::vector<BufferLedger::Share>>(*std::move(reserved));
+  heap->AllocateAll(
+      std::move(requests), settings,
+      [heap, ledger, shares, facts = std::move(facts),
+       done = std::move(done)](heaps::MadeBuffers made) mutable {
+        if (!made.ok()) return done(NoMemory(std::string(made.status().message())));
+        std::shared_ptr<BufferSet> set(new BufferSet(heap));
+        for (size_t i = 0; i < facts.size(); ++i) {
+          set->buffers_.push_back(std::make_shared<HeldBuffer>(
+              std::move((*made)[i]), std::move(facts[i]), ledger, std::move((*shares)[i])));
+        }
+        for (const auto& buffer : set->buffers_) ledger->Know(buffer->identity(), buffer);
+        done(std::move(set));
+      });
 }
 
 void BufferSet::Listen(const Listener& listener) {

@@ -31,9 +31,12 @@ class BufferSet {
   // Asks `heap` for as many buffers as are `wanted` (5.1). The name of buffer i is "<name>:<i>", or
   // the heap's own choice when the name is empty (BUF-2). A name ends at its first NUL. `owner` is
   // the user who began the collection. Fails with NO_MEMORY and the figures.
-  static core::Result<std::shared_ptr<BufferSet>> Allocate(
-      std::shared_ptr<heaps::Heap> heap, const std::shared_ptr<BufferLedger>& ledger,
-      const EngineLimits& limits, uid_t owner, const core::effect::Allocate& wanted);
+  //
+  // `done` is called before this returns, or, where the heap answers later, by another thread.
+  using Done = std::function<void(core::Result<std::shared_ptr<BufferSet>>)>;
+  static void Allocate(const std::shared_ptr<heaps::Heap>& heap,
+                       const std::shared_ptr<BufferLedger>& ledger, const EngineLimits& limits,
+                       uid_t owner, const core::effect::Allocate& wanted, Done done);
 
   // As those of HeldBuffer, for each of them.
   struct Listener {

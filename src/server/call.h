@@ -44,8 +44,15 @@ struct ReferenceToPush {
   base::UniqueFd copy;
 };
 
-using PendingResult =
-    std::variant<OperationResult, EndsToPush, BuffersToPush, VmoInfoToPush, ReferenceToPush>;
+// What the daemon wants of a provider, and the descriptor that goes along.
+struct ProviderCallToPush {
+  uint64_t call_id = 0;
+  ProviderCallKind what;
+  base::UniqueFd fd;
+};
+
+using PendingResult = std::variant<OperationResult, EndsToPush, BuffersToPush, VmoInfoToPush,
+                                   ReferenceToPush, ProviderCallToPush>;
 
 class Call : public std::enable_shared_from_this<Call> {
  public:

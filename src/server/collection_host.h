@@ -191,6 +191,8 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void Apply(core::effect::ArmTimer timer);
   void Apply(core::effect::Log log);
   void Apply(core::effect::Finished);
+  void HaveMade(const std::shared_ptr<heaps::Heap>& heap, const core::effect::Allocate& allocate,
+                BufferSet::Done done);
   void Adopt(std::shared_ptr<BufferSet> made);
   PendingResult BuffersFor(core::Grant grant, core::NodeId node, core::CallId call,
                            const Outbox& receiver);

@@ -88,30 +88,38 @@ void CollectionHost::Apply(core::effect::Allocate allocate) {
   const uint64_t bytes =
       allocate.plan.settings.buffer.raw_vmo_size * uint64_t{allocate.plan.buffer_count};
   awaited_ = allocate.attempt;
-  if (bytes <= engine_.options.limits.inline_allocation_bytes) {
-    auto made =
-        BufferSet::Allocate(heap, engine_.ledger, engine_.options.limits, creator_.uid, allocate);
-    core::event::AllocationFinished finished{allocate.attempt, std::nullopt};
-    if (made.ok()) {
-      Adopt(std::move(made).value());
-    } else {
-      finished.failure = std::move(made).failure();
-    }
-    awaited_.reset();
-    follow_ups_.push_back(std::move(finished));
-    return;
+  using Made = core::Result<std::shared_ptr<BufferSet>>;
+  if (bytes <= engine_.options.limits.inline_allocation_bytes && !heap->answers_later()) {
+    return HaveMade(heap, allocate, [this, attempt = allocate.attempt](Made made) {
+      core::event::AllocationFinished finished{attempt, std::nullopt};
+      if (made.ok()) {
+        Adopt(std::move(made).value());
+      } else {
+        finished.failure = std::move(made).failure();
+      }
+      awaited_.reset();
+      follow_ups_.push_back(std::move(finished));
+    });
   }
-  engine_.worker.Run([self = shared_from_this(), heap, allocate = std::move(allocate)] {
-    auto made = BufferSet::Allocate(heap, self->engine_.ledger, self->engine_.options.limits,
-                                    self->creator_.uid, allocate);
-    AllocatedItem item{allocate.attempt, {}};
+  const auto post = [self = shared_from_this(), attempt = allocate.attempt](Made made) {
+    AllocatedItem item{attempt, {}};
     if (made.ok()) {
       item.outcome = std::move(made).value();
     } else {
       item.outcome = std::move(made).failure();
     }
     self->mailbox_.Post(std::move(item));
+  };
+  if (heap->answers_later()) return HaveMade(heap, allocate, post);
+  engine_.worker.Run([self = shared_from_this(), heap, post, allocate = std::move(allocate)] {
+    self->HaveMade(heap, allocate, post);
   });
+}
+
+void CollectionHost::HaveMade(const std::shared_ptr<heaps::Heap>& heap,
+                              const core::effect::Allocate& allocate, BufferSet::Done done) {
+  BufferSet::Allocate(heap, engine_.ledger, engine_.options.limits, creator_.uid, allocate,
+                      std::move(done));
 }
 
 void CollectionHost::Apply(core::effect::DropBuffers) {

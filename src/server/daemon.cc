@@ -190,6 +190,8 @@ absl::Status Daemon::StartEngine() {
       gate_, heaps::MemfdHeapOptions{.warm_pool = {.bytes = options_.warm_pool_bytes},
                                      .spare_descriptors = engine_options.limits.spare});
   engine_options.heaps = {system_ram_};
+  engine_options.gate = &gate_;
+  engine_options.heap_providers = options_.heap_providers;
   engine_options.version = SYSMEM_VERSION_STRING;
   if (options_.admin_gid) engine_options.admin_gid = *options_.admin_gid;
   engine_options.encode_session_end = transport::EncodeSessionEnd;

@@ -27,10 +27,8 @@ uint64_t FirstCollectionId() {
          static_cast<uint64_t>(now.tv_nsec) / 1'000 + 2;  // 0 and 1 are reserved
 }
 
-std::shared_ptr<const core::Settings> MakeSettings(const EngineOptions& options) {
-  auto settings = std::make_shared<core::Settings>(options.core);
-  for (const auto& heap : options.heaps) settings->heaps.push_back(heap->properties());
-  return settings;
+core::event::HeapsChanged HeapsNow(const core::Settings& settings, std::vector<core::Heap> lost) {
+  return {.heaps = settings.heaps, .secure_heaps = settings.secure_heaps, .lost = std::move(lost)};
 }
 
 }  // namespace
@@ -39,7 +37,8 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
     : options(std::move(engine_options)),
       loop(event_loop),
       started_ns(EventLoop::NowNs()),
-      settings(MakeSettings(options)),
+      heaps(std::make_unique<HeapRegistry>(options.core, options.heaps)),
+      settings(heaps->settings()),
       worker({.name = "sysmemd-alloc"}),
       // One user's take one thread at most, so another user's always finds one.
       negotiations({.name = "sysmemd-plan", .jobs_per_owner = 1, .nice = 5}),
@@ -60,15 +59,29 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
     options.recorder->Append(
         recording::HeaderLine(absl::StrCat("sysmemd ", options.version), *settings));
   }
+  heaps->SetOnChange([this](const std::vector<core::Heap>& lost) { TellOfHeaps(lost); });
 }
 
 Engine::Internals::~Internals() = default;
 
 std::shared_ptr<CollectionHost> Engine::Internals::NewCollection(const PeerInfo& creator) {
   auto host = std::make_shared<CollectionHost>(*this, NewCollectionId(), creator);
-  std::lock_guard lock(mutex_);
-  collections_.emplace(host->id(), host);
+  {
+    std::lock_guard lock(mutex_);
+    collections_.emplace(host->id(), host);
+  }
+  // Whatever changes from now on it is told like everybody, perhaps before what it hears here.
+  for (auto known = settings; known != heaps->settings();) {
+    known = heaps->settings();
+    host->PostEvent(HeapsNow(*known, {}), {});
+  }
   return host;
+}
+
+void Engine::Internals::TellOfHeaps(const std::vector<core::Heap>& lost) const {
+  for (const auto& host : Collections()) {
+    host->PostEvent(HeapsNow(*heaps->settings(), lost), {});
+  }
 }
 
 void Engine::Internals::ForgetCollection(uint64_t id) {
@@ -90,13 +103,6 @@ std::vector<std::shared_ptr<CollectionHost>> Engine::Internals::Collections() co
   all.reserve(collections_.size());
   for (const auto& [id, host] : collections_) all.push_back(host);
   return all;
-}
-
-std::shared_ptr<heaps::Heap> Engine::Internals::FindHeap(const core::Heap& heap) const {
-  for (const auto& candidate : options.heaps) {
-    if (candidate->properties().heap == heap) return candidate;
-  }
-  return nullptr;
 }
 
 void Engine::Internals::Log(core::effect::Log::Level level, const PeerInfo& peer,

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "core/effect.h"
 #include "core/settings.h"
 #include "heaps/heap.h"
+#include "heaps/reservation_gate.h"
 #include "server/inspection.h"
 #include "server/last_close.h"
 #include "server/session.h"
@@ -53,6 +55,10 @@ struct EngineLimits {
   // Descriptors of one buffer that were handed out and are in use: each is asked about when one of
   // them is closed, in some microseconds. More than a hundred participants with ten waits each.
   uint32_t hand_outs_per_buffer = 1024;
+  // Heaps that other processes serve: a table, looked through in each attempt.
+  uint32_t provided_heaps = 32;
+  // How long a provider may take over one call. Only collections on its own heap wait meanwhile.
+  int64_t provider_answer_ns = 5'000'000'000;
 
   // These follow RLIMIT_NOFILE; see LimitsFor.
   uint64_t descriptors = 1024;     // the process's limit itself
@@ -78,6 +84,11 @@ struct EngineOptions {
   EngineLimits limits;
   core::Settings core;  // heaps are filled in from `heaps`
   std::vector<std::shared_ptr<heaps::Heap>> heaps;
+  // Asked before memory of heaps in other processes is taken; outlives the engine. Null: there are
+  // no such heaps here.
+  heaps::ReservationGate* gate = nullptr;
+  // Who may serve a heap besides root and the daemon's own uid.
+  std::set<uid_t> heap_providers;
   LastCloseOptions last_close;
   std::string version;
   std::vector<std::string> features;         // both sides of the hello know them by name

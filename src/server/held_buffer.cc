@@ -242,11 +242,13 @@ HeldBuffer::Remains HeldBuffer::TakeRemains() {
 void HeldBuffer::Free(Remains remains) {
   ledger_->Forget(identity_);
   remains.watch.reset();  // it keeps the memory
-  // Whoever kept a way to it that nobody can see finds nothing there.
-  remains.buffer->Discard();
-  remains.buffer.reset();
-  remains.share = {};
-  listener_.gone();
+  // Whoever kept a way to it that nobody can see finds nothing there. Its heap may take its time.
+  const auto last = std::make_shared<Remains>(std::move(remains));
+  last->buffer->GiveBack([self = shared_from_this(), last] {
+    last->buffer.reset();
+    last->share = {};
+    self->listener_.gone();
+  });
 }
 
 BufferInfo HeldBuffer::Describe() const {

@@ -22,6 +22,7 @@
 #include "server/event_loop.h"
 #include "server/export_table.h"
 #include "server/failed_collections.h"
+#include "server/heap_registry.h"
 #include "server/held_descriptors.h"
 #include "server/last_close.h"
 #include "server/unread_budget.h"
@@ -47,7 +48,7 @@ class Engine::Internals {
   // not large (failed_collections.h).
   FailedCollections failed_collections;
 
-  std::shared_ptr<heaps::Heap> FindHeap(const core::Heap& heap) const;
+  std::shared_ptr<heaps::Heap> FindHeap(const core::Heap& heap) const { return heaps->Find(heap); }
   void Log(core::effect::Log::Level level, const PeerInfo& peer, const std::string& text) const;
 
   // The registry of sessions: caps, lookups, and the last ones that ended.
@@ -70,6 +71,8 @@ class Engine::Internals {
   EventLoop& loop;
   const uid_t daemon_uid = ::geteuid();
   const int64_t started_ns;
+  const std::unique_ptr<HeapRegistry> heaps;
+  // What all collections begin with, and recordings: heaps as they were when the daemon began.
   const std::shared_ptr<const core::Settings> settings;
   Worker worker;
   Worker negotiations;  // dear ones; the owner is the user who began the collection
@@ -81,6 +84,8 @@ class Engine::Internals {
   const std::shared_ptr<ExportTable> exports;
 
  private:
+  void TellOfHeaps(const std::vector<core::Heap>& lost) const;
+
   std::atomic<core::NodeId> next_node_id_ = 1;
   std::atomic<uint64_t> next_collection_id_;
   std::atomic<uint64_t> next_session_id_ = 1;

@@ -52,7 +52,7 @@ EngineLimits LimitsFor(uint64_t descriptors) {
 
 std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
   const EngineLimits& limits = options.limits;
-  const core::Limits& core = settings->limits;
+  const core::Limits& core = options.core.limits;
   uint64_t spare = 0;
   for (const auto& heap : options.heaps) spare += heap->spare_descriptors();
   const heaps::KeptReady warm_pool = KeptReadyOf(options.heaps);
@@ -90,6 +90,13 @@ std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
        limits.hand_outs_per_buffer,
        "descriptors",
        "of one buffer that are in use: each is asked about when one is closed",
+       {}},
+      {"provided_heaps", limits.provided_heaps, "heaps",
+       "that other processes serve: each attempt looks at all of them", heaps->provided()},
+      {"provider_answer",
+       static_cast<uint64_t>(limits.provider_answer_ns),
+       "ns",
+       "for each call to the provider of a heap; it has failed then",
        {}},
       {"descriptors", limits.descriptors, "descriptors", "RLIMIT_NOFILE of the daemon", {}},
       {"buffers", limits.buffers, "descriptors",
@@ -180,9 +187,10 @@ std::vector<NamedCounter> Engine::Internals::MakeCounters() const {
 
 std::vector<HeapInfo> Engine::Internals::MakeHeapInfos() const {
   std::vector<HeapInfo> infos;
-  for (const auto& heap : options.heaps) {
+  for (const HeapRegistry::Entry& entry : heaps->Entries()) {
     HeapInfo info;
-    info.properties = heap->properties();
+    info.properties = entry.heap->properties();
+    info.backing = entry.backing;
     const BufferLedger::Totals totals = ledger->OfHeap(info.properties.heap.type);
     info.live_buffers = totals.buffers;
     info.live_bytes = totals.bytes;

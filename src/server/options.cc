@@ -2,6 +2,7 @@
 #include "server/options.h"
 
 #include <grp.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -82,6 +83,24 @@ absl::Status ReadAdminGroup(const std::string& value, Options& options) {
   return absl::OkStatus();
 }
 
+std::optional<uid_t> FindUser(const std::string& name) {
+  std::array<char, 16384> buffer;
+  passwd entry{};
+  passwd* found = nullptr;
+  ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  return found != nullptr ? std::optional(found->pw_uid) : ParseNumber<uid_t>(name);
+}
+
+absl::Status ReadHeapProviders(const std::string& value, Options& options) {
+  options.heap_providers.clear();
+  for (const absl::string_view name : absl::StrSplit(value, ',', absl::SkipEmpty())) {
+    const std::optional<uid_t> uid = FindUser(std::string(name));
+    if (!uid) return Expected("users of this system, as names or numbers", std::string(name));
+    options.heap_providers.insert(*uid);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadMemoryReserve(const std::string& value, Options& options) {
   std::string_view digits = value;
   if (!digits.empty() && digits.back() == '%') digits.remove_suffix(1);
@@ -153,6 +172,8 @@ constexpr Setting kSettings[] = {
      "debug, info (default), warning or error", ReadLogLevel},
     {"--admin-group", "SYSMEMD_ADMIN_GROUP", "access.admin_group", "GROUP",
      "Whose members may inspect everybody's objects", ReadAdminGroup},
+    {"--heap-providers", "SYSMEMD_HEAP_PROVIDERS", "access.heap_providers", "USER,USER...",
+     "Who may serve heaps for others, besides root and the daemon's user", ReadHeapProviders},
     {"--memory-reserve", "SYSMEMD_MEMORY_RESERVE", "memory.reserve", "PERCENT",
      "Part of the available memory that allocations leave alone (default 5)", ReadMemoryReserve},
     {"--warm-pool", "SYSMEMD_WARM_POOL", "memory.warm_pool", "MIB",

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct Options {
   LogLevel log_level = LogLevel::kInfo;
   // Members of this group see all objects in the inspector, as root and the daemon's uid do.
   std::optional<gid_t> admin_gid;
+  // Users who may serve heaps, besides root and the daemon's own.
+  std::set<uid_t> heap_providers;
   // Of buffers made ahead of time, at most; 0: none.
   uint64_t warm_pool_bytes = heaps::WarmPoolOptions{}.bytes;
   unsigned memory_reserve_percent = 5;  // of the available memory, which allocations leave alone

@@ -27,6 +27,7 @@ uint64_t Owed(Call& call) {
   for (const PendingResult& pending : call.results()) {
     if (const auto* ends = std::get_if<EndsToPush>(&pending)) owed += ends->ends.size();
     if (std::holds_alternative<ReferenceToPush>(pending)) ++owed;
+    if (std::holds_alternative<ProviderCallToPush>(pending)) ++owed;
     if (const auto* grant = std::get_if<BuffersToPush>(&pending)) owed += grant->buffers.count();
     if (const auto* info = std::get_if<VmoInfoToPush>(&pending)) owed += info->buffers.count();
   }
@@ -162,6 +163,9 @@ void Outbox::Prepare(ReplyItem& item) {
       item.reply.results.push_back(std::move(nodes));
     } else if (auto* reference = std::get_if<ReferenceToPush>(&pending)) {
       item.reply.results.push_back(NodeReference{Number(item, std::move(reference->copy))});
+    } else if (auto* asked = std::get_if<ProviderCallToPush>(&pending)) {
+      item.reply.results.push_back(TakenProviderCall{asked->call_id, std::move(asked->what),
+                                                     Number(item, std::move(asked->fd))});
     } else if (auto* info = std::get_if<VmoInfoToPush>(&pending)) {
       item.reply.results.push_back(Finish(item, *info));
     } else {

@@ -15,6 +15,7 @@
 #include "core/failure.h"
 #include "core/plan.h"
 #include "server/inspection.h"
+#include "server/provider_call.h"
 #include "server/request.h"
 
 namespace sysmem::server {
@@ -56,6 +57,13 @@ struct IsAlternate {
   bool is_alternate = false;
 };
 
+// TakeProviderCall's result.
+struct TakenProviderCall {
+  uint64_t call_id = 0;
+  ProviderCallKind what;
+  DescriptorNumber descriptor = 0;
+};
+
 struct TokenKnown {
   bool is_known = false;
 };
@@ -63,8 +71,8 @@ struct TokenKnown {
 using OperationResult =
     std::variant<core::Nothing, core::Failure, ExportedNodes, GrantedBuffers, VmoInfoResult,
                  uint64_t /* buffer_collection_id */, NodeReference, IsAlternate, TokenKnown,
-                 ServerInfo, StatusInfo, std::vector<CollectionSummary>, CollectionDetail,
-                 std::vector<HeapInfo>, std::vector<SessionInfo>>;
+                 TakenProviderCall, ServerInfo, StatusInfo, std::vector<CollectionSummary>,
+                 CollectionDetail, std::vector<HeapInfo>, std::vector<SessionInfo>>;
 
 struct Reply {
   uint64_t order = 0;                    // place among all the daemon sends this session, from 1

@@ -134,6 +134,28 @@ struct CancelWait {
 struct Ping {};
 struct GetServerInfo {};
 
+// HeapRegistration.RegisterHeap.
+struct RegisterHeap {
+  std::optional<Handle> handle;
+  std::optional<core::Heap> heap;
+};
+// HeapProvider.OnRegister.
+struct OnRegister {
+  std::optional<Handle> handle;
+  // Absent if the message lacked one that it must have; `missing` names that.
+  std::optional<core::HeapProperties> properties;  // without the heap's name and abilities
+  std::string missing;
+};
+struct TakeProviderCall {
+  std::optional<Handle> handle;
+};
+struct AnswerProviderCall {
+  std::optional<Handle> handle;
+  std::optional<uint64_t> call_id;
+  // A descriptor of the new buffer, nothing for a deletion, or why not. Absent: no answer at all.
+  std::optional<std::variant<DescriptorNumber, core::Nothing, core::Failure>> answer;
+};
+
 struct InspectStatus {};
 struct InspectCollections {};
 struct InspectCollection {
@@ -157,6 +179,7 @@ using Operation =
                  op::GetVmoInfo, op::Duplicate, op::DuplicateSync, op::AttachToken,
                  op::CreateTokenGroup, op::CreateChild, op::CreateChildrenSync, op::NodeMessage,
                  op::CloseHandle, op::Export, op::Import, op::CancelWait, op::Ping,
+                 op::RegisterHeap, op::OnRegister, op::TakeProviderCall, op::AnswerProviderCall,
                  op::GetServerInfo, op::InspectStatus, op::InspectCollections,
                  op::InspectCollection, op::InspectHeaps, op::InspectSessions, op::Malformed>;
 

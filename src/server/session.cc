@@ -194,7 +194,7 @@ void Session::Impl::Execute(Arrived arrived) {
     CallSlot slot{call, index, nullptr};
     std::visit([&](auto& what) { Do(slot, what); }, operations[index]);
   }
-  handle_count_.store(table_.size(), std::memory_order_relaxed);
+  handle_count_.store(table_.size() + registrations_.size(), std::memory_order_relaxed);
   call->AllStarted();
   outbox_->ReleaseClosures();
   outbox_->Flush();
@@ -231,6 +231,9 @@ void Session::Impl::EndTurn(const SessionEnd& end) {
   }
   handle_count_ = 0;
   TakeBackWaits();
+  for (const auto& [handle, registration] : std::exchange(registrations_, {})) {
+    EndRegistration(registration, absl::StrCat("its session ended: ", text));
+  }
   // What the client sent and nobody read is taken out first: a socket closed with unread data
   // resets, and the client would miss the reason above.
   engine_.closer.CloseConnection(base::Dup(*channel_));
@@ -243,11 +246,7 @@ void Session::Impl::EndTurn(const SessionEnd& end) {
 
 // Those on nodes that went on to another session are not over with ours.
 void Session::Impl::TakeBackWaits() {
-  for (auto& [number, wait] : waits_) {
-    if (auto call = wait.call.lock()) {
-      wait.host->PostCancelWait(wait.node, CallSlot{std::move(call), wait.index, nullptr});
-    }
-  }
+  for (const auto& [number, wait] : waits_) TakeBack(wait);
   waits_.clear();
 }
 

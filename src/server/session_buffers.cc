@@ -101,7 +101,7 @@ core::Result<VmoInfoResult> Session::Impl::Compare(op::GetVmoInfo& what, const H
   if (what.need_settings) info.settings = facts.settings;
   if (what.constraints_to_check) {
     const auto refusal =
-        core::WhyNotLike(*what.constraints_to_check, *facts.settings, *engine_.settings);
+        core::WhyNotLike(*what.constraints_to_check, *facts.settings, *engine_.heaps->settings());
     info.constraints_ok = !refusal;
     if (refusal) {
       engine_.Log(core::effect::Log::Level::kInfo, peer,

@@ -2,7 +2,8 @@
 //
 // The inside of a session: private to session.cc (order, end), session_operations.cc (what each
 // operation does), session_making.cc (those that make nodes from nodes), session_descriptors.cc
-// (what clients send), session_buffers.cc (what they ask about buffers) and session_inspection.cc.
+// (what clients send), session_buffers.cc (what they ask about buffers), session_providers.cc (the
+// heaps they serve) and session_inspection.cc.
 #pragma once
 
 #include <atomic>
@@ -21,6 +22,7 @@
 #include "server/incoming_descriptors.h"
 #include "server/internals.h"
 #include "server/outbox.h"
+#include "server/provider_calls.h"
 #include "server/reorder_queue.h"
 #include "server/session.h"
 #include "server/unknown_tokens.h"
@@ -51,8 +53,9 @@ class Session::Impl {
   };
   // A wait that may be taken back.
   struct WaitRef {
-    std::shared_ptr<CollectionHost> host;
+    std::shared_ptr<CollectionHost> host;  // or ...
     core::NodeId node = 0;
+    std::shared_ptr<ProviderCalls> provider;  // ... whose next call is waited for
     std::weak_ptr<Call> call;
     size_t index = 0;
     std::weak_ptr<void> guard;  // expired once answered
@@ -81,6 +84,10 @@ class Session::Impl {
   void Do(const CallSlot& slot, op::CancelWait& what);
   void Do(const CallSlot& slot, op::Ping& what);
   void Do(const CallSlot& slot, op::GetServerInfo& what);
+  void Do(const CallSlot& slot, op::RegisterHeap& what);
+  void Do(const CallSlot& slot, op::OnRegister& what);
+  void Do(const CallSlot& slot, op::TakeProviderCall& what);
+  void Do(const CallSlot& slot, op::AnswerProviderCall& what);
   void Do(const CallSlot& slot, op::InspectStatus& what);
   void Do(const CallSlot& slot, op::InspectCollections& what);
   void Do(const CallSlot& slot, op::InspectCollection& what);
@@ -110,7 +117,21 @@ class Session::Impl {
   std::optional<core::Failure> RefuseNewHandles(const std::vector<Handle>& handles,
                                                 size_t needed) const;
 
+  // A heap that this session serves (session_providers.cc).
+  struct Registration {
+    core::Heap name;
+    std::shared_ptr<ProviderCalls> calls;  // from OnRegister on
+    std::shared_ptr<heaps::Heap> heap;     // likewise
+  };
+  Registration* RegistrationFor(const CallSlot& slot, const std::optional<Handle>& handle,
+                                bool ready);
+  void EndRegistration(const Registration& registration, const std::string& why) const;
+  // Counts a wait of this session; nothing, after refusing it, when there are too many.
+  std::optional<CallSlot> CountWait(const CallSlot& slot);
+  static void TakeBack(const WaitRef& wait);
+
   // Helpers of the operations.
+  bool IsInUse(Handle handle) const;
   std::optional<core::Failure> RefuseNewHandle(const std::optional<Handle>& handle,
                                                const char* field) const;
   // The node a message is for; on failure the slot is answered, no node is harmed, and null
@@ -190,6 +211,7 @@ class Session::Impl {
   core::DebugInfo allocator_debug_;
   bool allocator_debug_set_ = false;
   std::map<uint64_t, WaitRef> waits_;
+  std::map<Handle, Registration> registrations_;
   std::set<uint64_t> collections_;  // ids of those it held a node of
 };
 

@@ -191,11 +191,20 @@ void Session::Impl::Do(const CallSlot& slot, op::NodeMessage& what) {
     ref->host->PostEvent(std::move(what.event), slot);
     return;
   }
+  std::optional<CallSlot> counted = CountWait(slot);
+  if (!counted) return;
+  waits_[slot.call->number()] =
+      WaitRef{ref->host, ref->node, nullptr, slot.call, slot.index, counted->guard};
+  ref->host->PostEvent(std::move(what.event), *std::move(counted));
+}
+
+std::optional<CallSlot> Session::Impl::CountWait(const CallSlot& slot) {
   const uint32_t limit = engine_.options.limits.waits_per_session;
   if (waits_pending_->load() >= limit) {
-    return slot.Resolve(OperationResult(
+    slot.Resolve(OperationResult(
         Refused(Error::kProtocolDeviation, "LIMIT-WAITS", "",
                 absl::StrCat("this session has ", limit, " waits pending, its limit"))));
+    return std::nullopt;
   }
   waits_pending_->fetch_add(1);
   CallSlot counted = slot;
@@ -203,8 +212,15 @@ void Session::Impl::Do(const CallSlot& slot, op::NodeMessage& what) {
   if (waits_.size() >= kWaitsBeforeSweep) {
     std::erase_if(waits_, [](const auto& wait) { return wait.second.guard.expired(); });
   }
-  waits_[slot.call->number()] = WaitRef{ref->host, ref->node, slot.call, slot.index, counted.guard};
-  ref->host->PostEvent(std::move(what.event), std::move(counted));
+  return counted;
+}
+
+void Session::Impl::TakeBack(const WaitRef& wait) {
+  auto call = wait.call.lock();
+  if (!call) return;
+  const CallSlot slot{std::move(call), wait.index, nullptr};
+  if (wait.provider) return wait.provider->CancelTake(slot);
+  wait.host->PostCancelWait(wait.node, slot);
 }
 
 // DBG-4, second half: now it has a name.
@@ -221,12 +237,7 @@ void Session::Impl::Do(const CallSlot& slot, op::CancelWait& what) {
         Refused(Error::kProtocolDeviation, "WIRE-FIELD", "wait_number", "the field is missing")));
   }
   auto found = waits_.extract(*what.wait_number);
-  if (!found.empty()) {
-    WaitRef& wait = found.mapped();
-    if (auto call = wait.call.lock()) {
-      wait.host->PostCancelWait(wait.node, CallSlot{std::move(call), wait.index, nullptr});
-    }
-  }
+  if (!found.empty()) TakeBack(found.mapped());
   // A wait that was answered meanwhile needs no taking back.
   slot.Resolve(OperationResult(core::Nothing{}));
 }
@@ -235,6 +246,10 @@ void Session::Impl::Do(const CallSlot& slot, op::CloseHandle& what) {
   if (!what.handle || *what.handle == 0) {
     return slot.Resolve(OperationResult(
         Refused(Error::kProtocolDeviation, "WIRE-HANDLE", "handle", "the handle is missing")));
+  }
+  if (auto registration = registrations_.extract(*what.handle)) {
+    EndRegistration(registration.mapped(), "its handle was closed");
+    return slot.Resolve(OperationResult(core::Nothing{}));
   }
   if (table_.Find(*what.handle) == nullptr) {
     return slot.Resolve(OperationResult(NoSuchHandle(*what.handle, "handle")));
@@ -282,14 +297,14 @@ std::optional<core::Failure> Session::Impl::RefuseNewHandle(const std::optional<
                                                             const char* field) const {
   if (!handle || *handle == 0) {
     return Refused(Error::kProtocolDeviation, "WIRE-HANDLE", field,
-                   "a handle for the new node is required; 0 is none");
+                   "a handle for what is made is required; 0 is none");
   }
-  if (table_.Find(*handle) != nullptr) {
+  if (IsInUse(*handle)) {
     return Refused(Error::kProtocolDeviation, "WIRE-HANDLE", field,
                    absl::StrCat("handle ", *handle, " is in use"));
   }
   const uint32_t limit = engine_.options.limits.handles_per_session;
-  if (table_.size() >= limit) {
+  if (table_.size() + registrations_.size() >= limit) {
     return Refused(Error::kProtocolDeviation, "LIMIT-HANDLES", field,
                    absl::StrCat("this session has ", limit, " handles, its limit"));
   }
@@ -331,6 +346,10 @@ void Session::Impl::AddHandle(Handle handle, NodeRef ref) {
                              "order: Duplicate, then bind (DBG-4)"));
   }
   table_.Add(handle, std::move(ref));
+}
+
+bool Session::Impl::IsInUse(Handle handle) const {
+  return table_.Find(handle) != nullptr || registrations_.contains(handle);
 }
 
 NodeRef Session::Impl::RemoveHandle(Handle handle) { return table_.Remove(handle); }

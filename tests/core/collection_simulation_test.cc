@@ -267,7 +267,9 @@ class Fate {
       case 15:
         return event::CreateRoot{Call(), NewNode(), false, {}};
       case 16:
-        return event::FailRoot{Failure{.message = "the heap is gone"}};
+        return event::FailRoot{Failure{.message = "the daemon ends"}};
+      case 17:
+        return event::HeapsChanged{.heaps = SystemRamOnly()->heaps};
       default:
         return event::SetDebugTimeoutLogDeadline{Call(), node, std::nullopt};
     }

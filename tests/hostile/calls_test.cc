@@ -124,10 +124,11 @@ TEST_F(Calls, AnswerAnOperationOfTheFutureWithUnimplemented) {
 
 TEST_F(Calls, AnswerWhatALaterVersionBringsWithUnimplementedByName) {
   auto client = Connect();
-  sysmem2::RegisterHeapRequest request;
-  const auto failure = Refusal<sysmem2::Ack>(*client, "HeapRegistration.RegisterHeap", request);
+  sysmem2::RegisterSecureMemRequest request;
+  const auto failure =
+      Refusal<sysmem2::Ack>(*client, "HeapRegistration.RegisterSecureMem", request);
   EXPECT_EQ(failure.outcome(), sysmem2::OUTCOME_UNIMPLEMENTED) << failure.ShortDebugString();
-  EXPECT_NE(failure.message().find("RegisterHeap"), std::string::npos) << failure.message();
+  EXPECT_NE(failure.message().find("RegisterSecureMem"), std::string::npos) << failure.message();
   ExpectServed(*client);
 }
 

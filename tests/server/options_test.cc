@@ -16,7 +16,9 @@
 namespace sysmem::server {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::Optional;
 using ::testing::StartsWith;
@@ -226,6 +228,12 @@ TEST_F(OptionsTest, KnowGroupsByName) {
   ASSERT_NE(own, nullptr);
   EXPECT_THAT(Good({"--admin-group", own->gr_name}).admin_gid, Optional(gid_t{0}));
   EXPECT_THAT(Complaint({"--admin-group", "no such group"}), HasSubstr("name of a group"));
+}
+
+TEST_F(OptionsTest, NameUsersWhoMayServeHeaps) {
+  EXPECT_THAT(Good({"--heap-providers", "root,61234"}).heap_providers, ElementsAre(0, 61234));
+  EXPECT_THAT(Good({"--heap-providers", ""}).heap_providers, IsEmpty());
+  EXPECT_THAT(Complaint({"--heap-providers", "root,no such user"}), HasSubstr("\"no such user\""));
 }
 
 TEST_F(OptionsTest, CanBeCheckedWithoutRunning) {

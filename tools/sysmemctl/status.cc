@@ -74,7 +74,8 @@ Result<void> PrintHeaps(DaemonView& daemon, bool json) {
                {"USABLE", Table::Align::kLeft},
                {"DOMAINS", Table::Align::kLeft},
                {"READ-ONLY", Table::Align::kLeft},
-               {"TYPE", Table::Align::kLeft}});
+               {"TYPE", Table::Align::kLeft},
+               {"BACKING", Table::Align::kLeft}});
   std::string reasons;
   for (const Json& info : heaps) {
     const Json heap = info.value("heap", Json::object());
@@ -89,7 +90,7 @@ Result<void> PrintHeaps(DaemonView& daemon, bool json) {
     table.Add(
         {HeapName(heap), usable ? "yes" : "no", supported,
          Flag(info.value("abilities", Json::object()), "reduces_rights") ? "enforced" : "advisory",
-         Safe(Text(heap, "heap_type"))});
+         Safe(Text(heap, "heap_type")), Safe(Text(info, "backing"))});
     if (!usable) reasons += HeapName(heap) + ": " + Safe(Text(info, "why_unusable")) + "\n";
   }
   std::cout << table.ToString() << reasons;

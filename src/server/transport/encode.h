@@ -33,6 +33,7 @@ void Encode(const core::SingleBufferSettings& from, sysmem2::SingleBufferSetting
 void Encode(const HandOutInfo& from, sysmem2::HandOut* to);
 void Encode(const GrantedBuffers& from, sysmem2::BufferCollectionInfo* to);
 void Encode(const VmoInfoResult& from, sysmem2::GetVmoInfoResult* to);
+void Encode(const TakenProviderCall& from, sysmem2::ProviderCall* to);
 void EncodeAbilities(const core::HeapProperties& from, sysmem2::HeapAbilities* to);
 
 // encode_server_info.cc

@@ -17,6 +17,7 @@ void Encode(const HeapInfo& from, sysmem2::HeapInfo* to) {
   EncodeAbilities(properties, to->mutable_abilities());
   to->set_usable(from.usable);
   to->set_why_unusable(ValidUtf8(from.why_unusable));
+  to->set_backing(ValidUtf8(from.backing));
   to->set_buffers(from.live_buffers);
   to->set_bytes(from.live_bytes);
 }

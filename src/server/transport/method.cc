@@ -144,6 +144,11 @@ Reader FindReader(const google::protobuf::Descriptor* request) {
       Plain<AttachTokenRequest, CreateReply>(),
       Plain<AttachLifetimeTrackingRequest, Ack>(),
 
+      Plain<RegisterHeapRequest, Ack>(),
+      Plain<OnRegisterRequest, Ack>(),
+      Plain<TakeProviderCallRequest, TakeProviderCallReply>(),
+      Plain<AnswerProviderCallRequest, Ack>(),
+
       {RunRequest::descriptor(), ReadBatch},
       Plain<ExportRequest, ExportReply>(),
       Plain<ImportRequest, Ack>(),

@@ -108,12 +108,14 @@ constexpr OperationKind kOperations[] = {
     {Wire::kGetServerInfo, "GetServerInfo", Always, ParseIt<&Wire::get_server_info>,
      EncodeIt<&Result::mutable_get_server_info>},
 
-    {Wire::kRegisterHeap, "RegisterHeap", Never, nullptr, nullptr},
+    {Wire::kRegisterHeap, "RegisterHeap", Never, ParseIt<&Wire::register_heap>, nullptr},
     {Wire::kRegisterSecureMem, "RegisterSecureMem", Never, nullptr, nullptr},
     {Wire::kUnregisterSecureMem, "UnregisterSecureMem", Always, nullptr, nullptr},
-    {Wire::kOnRegister, "OnRegister", Never, nullptr, nullptr},
-    {Wire::kTakeProviderCall, "TakeProviderCall", Always, nullptr, nullptr},
-    {Wire::kAnswerProviderCall, "AnswerProviderCall", Never, nullptr, nullptr},
+    {Wire::kOnRegister, "OnRegister", Never, ParseIt<&Wire::on_register>, nullptr},
+    {Wire::kTakeProviderCall, "TakeProviderCall", Always, ParseIt<&Wire::take_provider_call>,
+     EncodeIt<&Result::mutable_take_provider_call>},
+    {Wire::kAnswerProviderCall, "AnswerProviderCall", Never, ParseIt<&Wire::answer_provider_call>,
+     nullptr},
 };
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "sysmem2/allocator.pb.h"
 #include "sysmem2/collection.pb.h"
 #include "sysmem2/group.pb.h"
+#include "sysmem2/heap.pb.h"
 #include "sysmem2/inspect.pb.h"
 #include "sysmem2/node.pb.h"
 #include "sysmem2/session.pb.h"
@@ -58,6 +59,12 @@ Operation Parse(const sysmem2::WaitForAllBuffersAllocatedRequest& from);
 Operation Parse(const sysmem2::CheckAllBuffersAllocatedRequest& from);
 Operation Parse(const sysmem2::AttachTokenRequest& from);
 Operation Parse(const sysmem2::AttachLifetimeTrackingRequest& from);
+
+// parse_heap.cc: HeapRegistration and HeapProvider
+Operation Parse(const sysmem2::RegisterHeapRequest& from);
+Operation Parse(const sysmem2::OnRegisterRequest& from);
+Operation Parse(const sysmem2::TakeProviderCallRequest& from);
+Operation Parse(const sysmem2::AnswerProviderCallRequest& from);
 
 // parse_session.cc: Session (Run: batch.h) and Inspect
 Operation Parse(const sysmem2::ExportRequest& from);

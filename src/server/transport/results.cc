@@ -101,6 +101,10 @@ bool EncodeResult(const OperationResult& from, sysmem2::WaitForAllBuffersAllocat
   return EncodeAs<GrantedBuffers>(from, to->mutable_buffer_collection_info());
 }
 
+bool EncodeResult(const OperationResult& from, sysmem2::ProviderCall* to) {
+  return EncodeAs<TakenProviderCall>(from, to);
+}
+
 bool EncodeResult(const OperationResult& from, sysmem2::ServerInfo* to) {
   return EncodeAs<ServerInfo>(from, to);
 }

@@ -36,6 +36,7 @@ bool EncodeResult(const OperationResult& from, sysmem2::GetNodeRefResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::IsAlternateForResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::GetBufferCollectionIdResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::WaitForAllBuffersAllocatedResult* to);
+bool EncodeResult(const OperationResult& from, sysmem2::ProviderCall* to);
 bool EncodeResult(const OperationResult& from, sysmem2::ServerInfo* to);
 bool EncodeResult(const OperationResult& from, sysmem2::GetStatusResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::CollectionDetail* to);

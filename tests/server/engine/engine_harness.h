@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -83,7 +84,7 @@ class TestEngine {
   explicit TestEngine(
       EngineLimits limits = LimitsFor(1024),
       const std::function<Heap(Heap)>& dress = [](Heap heap) { return heap; },
-      LastCloseOptions last_close = {}) {
+      LastCloseOptions last_close = {}, std::set<uid_t> heap_providers = {}) {
     auto loop = EventLoop::Create();
     EXPECT_TRUE(loop.ok()) << loop.status();
     loop_ = std::move(*loop);
@@ -92,6 +93,8 @@ class TestEngine {
     options.last_close = std::move(last_close);
     options.version = "test";
     options.heaps.push_back(dress(std::make_shared<heaps::MemfdHeap>(gate_)));
+    options.gate = &gate_;
+    options.heap_providers = std::move(heap_providers);
     options.encode_session_end = [](const SessionEnd& end) {
       return std::string(EndReasonName(end.reason));
     };

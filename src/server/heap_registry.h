@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The heaps there are now: the daemon's own, which stay, and those of providers, which come and go.
+//
+// Collections learn of changes one after the other, in their order, and never from two threads at a
+// time: the last thing a collection hears is how it is.
+//
+// Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/settings.h"
+#include "heaps/heap.h"
+
+namespace sysmem::server {
+
+class HeapRegistry {
+ public:
+  struct Entry {
+    std::shared_ptr<heaps::Heap> heap;
+    std::string backing;  // for people: "provider pid 4711 (camera-pool), user 0"
+  };
+  // Called without locks, after each change or several. `lost`: whose former provider is gone.
+  using OnChange = std::function<void(std::vector<core::Heap> lost)>;
+
+  // `base`: everything but the heaps.
+  HeapRegistry(core::Settings base, std::vector<std::shared_ptr<heaps::Heap>> own);
+
+  // Before the first change; not thread-safe.
+  void SetOnChange(OnChange on_change) { on_change_ = std::move(on_change); }
+
+  std::shared_ptr<heaps::Heap> Find(const core::Heap& heap) const;
+  bool IsOwn(const core::Heap& heap) const;
+  std::vector<Entry> Entries() const;
+  size_t provided() const;
+
+  // What the next attempts go by. A new object after each change.
+  std::shared_ptr<const core::Settings> settings() const;
+
+  // A provider is ready (EXT-2). It takes the place of another one of the same heap (EXT-3).
+  // REQUIRES: !IsOwn.
+  void Add(Entry entry);
+  // Nothing happens if another one has taken its place (EXT-4).
+  void Remove(const std::shared_ptr<heaps::Heap>& heap);
+
+ private:
+  void Rebuild();  // REQUIRES: mutex_ held
+  void Announce(std::unique_lock<std::mutex> lock, core::Heap lost, bool any_lost);
+
+  const core::Settings base_;
+  const std::vector<std::shared_ptr<heaps::Heap>> own_;
+  OnChange on_change_;
+
+  mutable std::mutex mutex_;
+  // Guarded by mutex_:
+  std::vector<Entry> provided_;
+  std::shared_ptr<const core::Settings> settings_;
+  std::vector<core::Heap> lost_;  // not announced yet
+  bool changed_ = false;          // likewise
+  bool announcing_ = false;
+};
+
+}  // namespace sysmem::server
