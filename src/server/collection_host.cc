@@ -97,7 +97,7 @@ void CollectionHost::PostVmoInfo(core::event::GetVmoInfo event, core::Result<Vmo
                                  Recipient recipient, CallSlot slot) {
   auto self = shared_from_this();
   EventItem item{std::move(event), std::move(slot), {}, {}, 0};
-  item.asked = std::make_shared<VmoInfoAsked>(std::move(info), std::move(recipient));
+  item.asked = std::make_shared<VmoInfoAsked>(VmoInfoAsked{std::move(info), std::move(recipient)});
   mailbox_.Post(std::move(item));
 }
 
