@@ -34,6 +34,7 @@
 #include "base/memory_pressure.h"
 #include "base/unique_fd.h"
 #include "core/effect.h"
+#include "heaps/discovery.h"
 #include "heaps/memfd_heap.h"
 #include "heaps/reservation_gate.h"
 #include "server/engine.h"
@@ -128,6 +129,7 @@ class Daemon {
   absl::Status WatchSignals();
   absl::Status ServeClients(base::ListeningSocket socket);
   absl::Status StartEngine();
+  void AddDeviceHeaps(EngineOptions& engine_options);
   void WatchMemoryPressure();
   void AnnounceReady();
   void OnSignal();
@@ -192,6 +194,7 @@ absl::Status Daemon::StartEngine() {
   engine_options.heaps = {system_ram_};
   engine_options.gate = &gate_;
   engine_options.heap_providers = options_.heap_providers;
+  AddDeviceHeaps(engine_options);
   engine_options.version = SYSMEM_VERSION_STRING;
   if (options_.admin_gid) engine_options.admin_gid = *options_.admin_gid;
   engine_options.encode_session_end = transport::EncodeSessionEnd;
@@ -206,6 +209,25 @@ absl::Status Daemon::StartEngine() {
   }
   engine_ = std::make_unique<Engine>(std::move(engine_options), *loop_);
   return absl::OkStatus();
+}
+
+// What the kernel has besides ordinary memory, and why not what people look for.
+void Daemon::AddDeviceHeaps(EngineOptions& engine_options) {
+  const heaps::UdmabufHeapOptions udmabuf{.further_descriptors = engine_options.limits.udmabuf};
+  for (heaps::FoundHeap& found : heaps::DiscoverDeviceHeaps(gate_, {}, udmabuf)) {
+    const std::string type = found.properties.heap.type;
+    if (found.heap) {
+      spdlog::info("heap {} is there", base::Escape(type));
+      engine_options.heaps.push_back(std::move(found.heap));
+      continue;
+    }
+    spdlog::debug("heap {} cannot be used: {}", base::Escape(type),
+                  base::EscapeSentence(found.why_unusable));
+    engine_options.unusable_heaps.push_back({.properties = std::move(found.properties),
+                                             .usable = false,
+                                             .why_unusable = std::move(found.why_unusable),
+                                             .remedy = std::move(found.remedy)});
+  }
 }
 
 // What could be given back is what the warm pool keeps. Where nobody tells of pressure, the pool

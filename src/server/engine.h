@@ -69,6 +69,7 @@ struct EngineLimits {
   uint32_t buffers_per_uid = 256;  // half, so that one user never locks all others out
   uint32_t spare = 64;             // open for what nobody has asked for yet
   uint32_t held_descriptors = 64;  // kept for clients: tracking ends, node references
+  uint32_t udmabuf = 32;           // memfds behind udmabufs, and weak holders of these
   uint64_t unread_descriptors_in_all = 256;  // in flight, over all sessions
   // Of those, in one session: a part, so that a client that does not read leaves room for others,
   // and no more than two of the largest messages the kernel takes.
@@ -77,7 +78,8 @@ struct EngineLimits {
 
 // Shares out `descriptors` (RLIMIT_NOFILE): a half for buffers, a quarter in flight, an eighth for
 // exported nodes, three sixteenths for sessions, a sixteenth each for what is kept ready and for
-// what is kept for clients; what remains is for the daemon itself.
+// what is kept for clients, a thirty-second for what udmabufs cost besides; what remains is for the
+// daemon itself.
 EngineLimits LimitsFor(uint64_t descriptors);
 
 struct EngineOptions {
@@ -89,6 +91,8 @@ struct EngineOptions {
   heaps::ReservationGate* gate = nullptr;
   // Who may serve a heap besides root and the daemon's own uid.
   std::set<uid_t> heap_providers;
+  // Heaps that people look for and will not find among these, with the reason.
+  std::vector<HeapInfo> unusable_heaps;
   LastCloseOptions last_close;
   std::string version;
   std::vector<std::string> features;         // both sides of the hello know them by name

@@ -38,6 +38,7 @@ struct HeapInfo {
   core::HeapProperties properties;
   bool usable = true;
   std::string why_unusable;  // empty when usable
+  std::string remedy;        // likewise, or when nobody knows one
   std::string backing;       // what stands behind it; empty: its type tells
   uint64_t live_buffers = 0;
   uint64_t live_bytes = 0;

@@ -45,6 +45,7 @@ EngineLimits LimitsFor(uint64_t descriptors) {
   limits.exported_nodes = Part(descriptors, 8);
   limits.spare = Part(descriptors, 16);
   limits.held_descriptors = Part(descriptors, 16);
+  limits.udmabuf = Part(descriptors, 32);
   limits.sessions = Part(descriptors, 16);
   limits.sessions_per_uid = std::max(1u, limits.sessions / 2);
   return limits;
@@ -112,6 +113,12 @@ std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
        exports->size()},
       {"spare_descriptors", limits.spare, "descriptors",
        "a sixteenth of them, open for what nobody has asked for yet", spare},
+      {"udmabuf_descriptors",
+       limits.udmabuf,
+       "descriptors",
+       "a thirty-second of them: of the memfd behind each buffer of heap UDMABUF, and one for each "
+       "weak holder",
+       {}},
       {"warm_pool", warm_pool.most_bytes, "bytes",
        "made ahead of time (--warm-pool); never more than 1/64 of the available memory",
        warm_pool.bytes},
@@ -196,6 +203,7 @@ std::vector<HeapInfo> Engine::Internals::MakeHeapInfos() const {
     info.live_bytes = totals.bytes;
     infos.push_back(std::move(info));
   }
+  infos.insert(infos.end(), options.unusable_heaps.begin(), options.unusable_heaps.end());
   return infos;
 }
 

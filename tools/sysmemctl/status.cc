@@ -91,7 +91,10 @@ Result<void> PrintHeaps(DaemonView& daemon, bool json) {
         {HeapName(heap), usable ? "yes" : "no", supported,
          Flag(info.value("abilities", Json::object()), "reduces_rights") ? "enforced" : "advisory",
          Safe(Text(heap, "heap_type")), Safe(Text(info, "backing"))});
-    if (!usable) reasons += HeapName(heap) + ": " + Safe(Text(info, "why_unusable")) + "\n";
+    if (usable) continue;
+    reasons += HeapName(heap) + ": " + Safe(Text(info, "why_unusable")) + "\n";
+    const std::string remedy = Safe(Text(info, "remedy"));
+    if (!remedy.empty()) reasons += "    " + remedy + "\n";
   }
   std::cout << table.ToString() << reasons;
   return {};

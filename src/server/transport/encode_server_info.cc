@@ -18,6 +18,7 @@ void Encode(const HeapInfo& from, sysmem2::HeapInfo* to) {
   to->set_usable(from.usable);
   to->set_why_unusable(ValidUtf8(from.why_unusable));
   to->set_backing(ValidUtf8(from.backing));
+  to->set_remedy(ValidUtf8(from.remedy));
   to->set_buffers(from.live_buffers);
   to->set_bytes(from.live_bytes);
 }

@@ -44,6 +44,7 @@ TEST(Inspection, TellsAHeapsPropertiesAndAbilities) {
                      .reports_end = true};
   heap.usable = false;
   heap.why_unusable = "no memory";
+  heap.remedy = "buy some";
   heap.live_buffers = 5;
   ServerInfo info{.version = "1", .features = {"f"}, .heaps = {heap}};
   const auto reply =
@@ -56,6 +57,7 @@ TEST(Inspection, TellsAHeapsPropertiesAndAbilities) {
   EXPECT_FALSE(wire.properties().has_need_flush());
   EXPECT_TRUE(wire.abilities().reports_end());
   EXPECT_EQ(wire.why_unusable(), "no memory");
+  EXPECT_EQ(wire.remedy(), "buy some");
   EXPECT_EQ(wire.buffers(), 5u);
   EXPECT_EQ(reply.result().features(0), "f");
 }
