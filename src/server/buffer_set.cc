@@ -42,6 +42,7 @@ void BufferSet::Allocate(const std::shared_ptr<heaps::Heap>& heap,
                     .name = std::move(name),
                     .owner = owner,
                     .settings = settings,
+                    .tells_holders_apart = heap->properties().tells_holders_apart,
                     .max_hand_outs = limits.hand_outs_per_buffer};
   }
   auto shares = std::make_shared<std::vector<BufferLedger::Share>>(*std::move(reserved));

@@ -42,7 +42,12 @@ HeldBuffer::HeldBuffer(std::unique_ptr<heaps::Buffer> buffer, Facts facts,
       buffer_(std::move(buffer)),
       share_(std::move(share)) {}
 
-HeldBuffer::~HeldBuffer() { ledger_->Forget(identity_); }
+HeldBuffer::~HeldBuffer() {
+  ledger_->Forget(identity_);
+  for (const auto& [call, record] : records_) {
+    if (record.identity) ledger_->Forget(*record.identity);
+  }
+}
 
 void HeldBuffer::Watch(LastClose& last_close) {
   std::shared_ptr<const heaps::Buffer> buffer;
@@ -75,7 +80,7 @@ void HeldBuffer::Promise(core::CallId hand_out, std::shared_ptr<const Recipient>
 
 absl::StatusOr<base::UniqueFd> HeldBuffer::HandOut(core::CallId hand_out) {
   std::shared_ptr<const heaps::Buffer> buffer;
-  heaps::Access access = heaps::Access::kReadOnly;
+  std::shared_ptr<const Recipient> recipient;
   {
     const std::lock_guard lock(mutex_);
     const size_t living = records_.size() - promised_;
@@ -86,14 +91,17 @@ absl::StatusOr<base::UniqueFd> HeldBuffer::HandOut(core::CallId hand_out) {
                                                        "limit (limit hand_outs_per_buffer)"));
     }
     buffer = buffer_;
-    access = records_.at(hand_out).recipient->access;
+    recipient = records_.at(hand_out).recipient;
   }
-  absl::StatusOr<heaps::HandedOut> made = buffer->HandOut(access);
+  absl::StatusOr<heaps::HandedOut> made =
+      recipient->weak ? buffer->HandOutWeak(recipient->access) : buffer->HandOut(recipient->access);
   if (!made.ok()) return made.status();
+  if (made->identity) ledger_->Know(*made->identity, weak_from_this());
   const std::lock_guard lock(mutex_);
   Record& record = records_.at(hand_out);
   record.made = true;
   record.mark = made->mark;
+  record.identity = made->identity;
   --promised_;
   ++hand_outs_;
   return std::move(made->fd);
@@ -180,13 +188,13 @@ std::shared_ptr<const Recipient> HeldBuffer::RecipientOf(core::CallId hand_out) 
   return found == records_.end() ? nullptr : found->second.recipient;
 }
 
-bool HeldBuffer::TakeEnded(std::vector<core::CallId>& ended) {
+bool HeldBuffer::TakeEnded(std::vector<Ended>& ended) {
   const int64_t until_ns = EventLoop::NowNs() + kLookNs;
   auto record = records_.upper_bound(std::exchange(looked_at_up_to_, 0));
   while (record != records_.end()) {
     const core::CallId call = record->first;
     if (record->second.made && !buffer_->MayLive(record->second.mark)) {
-      ended.push_back(call);
+      ended.push_back({call, record->second.identity});
       record = records_.erase(record);
     } else {
       ++record;
@@ -200,7 +208,7 @@ bool HeldBuffer::TakeEnded(std::vector<core::CallId>& ended) {
 }
 
 bool HeldBuffer::Probe() {
-  std::vector<core::CallId> ended;
+  std::vector<Ended> ended;
   std::optional<Remains> remains;
   std::shared_ptr<BufferWatch> look_on;
   bool held = false;
@@ -210,7 +218,7 @@ bool HeldBuffer::Probe() {
     // As long as the daemon itself keeps the buffer strong, nobody else's end is the buffer's. The
     // proof comes first: it tells of all at once.
     if (let_go_ && promised_ == 0 && buffer_->IsOnlyOurs()) {
-      for (const auto& [call, record] : records_) ended.push_back(call);
+      for (const auto& [call, record] : records_) ended.push_back({call, record.identity});
       records_.clear();
       remains.emplace(TakeRemains());
     } else if (!TakeEnded(ended)) {
@@ -220,7 +228,10 @@ bool HeldBuffer::Probe() {
     held = !records_.empty() || untracked_;
   }
   if (look_on) look_on->LookOn();
-  for (const core::CallId call : ended) listener_.ended(call);
+  for (const Ended& one : ended) {
+    if (one.identity) ledger_->Forget(*one.identity);
+    listener_.ended(one.call);
+  }
   if (!remains) return held;
   if (size_bytes_ <= kFreedInPlaceBytes) {
     Free(*std::move(remains));

@@ -59,7 +59,8 @@ class HeldBuffer : public std::enable_shared_from_this<HeldBuffer> {
     std::string name;  // empty if the collection had none
     uid_t owner = 0;   // the user who began the collection
     std::shared_ptr<const core::SingleBufferSettings> settings;
-    uint32_t max_hand_outs = 0;  // that live at a time (EngineLimits::hand_outs_per_buffer)
+    bool tells_holders_apart = false;  // core/heap_properties.h
+    uint32_t max_hand_outs = 0;        // that live at a time (EngineLimits::hand_outs_per_buffer)
   };
   struct Listener {
     std::function<void(core::CallId hand_out)> ended;
@@ -117,6 +118,12 @@ class HeldBuffer : public std::enable_shared_from_this<HeldBuffer> {
     int64_t since_ns = 0;
     bool made = false;
     heaps::Mark mark = 0;
+    // It is known by, besides the buffer's own.
+    std::optional<heaps::BufferIdentity> identity;
+  };
+  struct Ended {
+    core::CallId call = 0;
+    std::optional<heaps::BufferIdentity> identity;
   };
   using Records = std::map<core::CallId, Record>;
   struct Signal {
@@ -136,7 +143,7 @@ class HeldBuffer : public std::enable_shared_from_this<HeldBuffer> {
   // where there is more to see, the next one goes on from there.
   bool Probe();
   // Takes out those that have ended. REQUIRES: mutex_ held. True if all were looked at.
-  bool TakeEnded(std::vector<core::CallId>& ended);
+  bool TakeEnded(std::vector<Ended>& ended);
   Remains TakeRemains();  // REQUIRES: mutex_ held
   void Free(Remains remains);
 

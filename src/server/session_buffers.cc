@@ -72,12 +72,12 @@ void Session::Impl::Do(const CallSlot& slot, op::GetVmoInfo& what) {
   if (!host) return refuse(Failed(Error::kNotFound, "G4", "vmo", "its collection has ended"));
 
   // Without a mark it was opened by a client itself, or gave its mark away: the next best thing to
-  // a handle that a client made of a handle.
+  // a handle that a client made of a handle. Where there are no marks everybody is strong.
   const std::shared_ptr<const Recipient> known = buffer.Recognise(shown.value().fd());
   const bool writable = AllowsWriting(shown.value());
   const uint32_t rights = known ? known->rights : core::kHandOutRights;
   core::event::GetVmoInfo event{.buffer = buffer.facts().index,
-                                .is_weak = !known || known->weak,
+                                .is_weak = known ? known->weak : buffer.facts().tells_holders_apart,
                                 .need_weak = what.need_weak,
                                 .debug = allocator_debug_};
   Recipient recipient{
