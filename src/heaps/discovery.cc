@@ -64,9 +64,9 @@ std::string UserName(uid_t uid) {
 FoundHeap NotOpened(std::string type, const std::string& node, int error) {
   struct stat status {};
   if (error != EACCES || ::stat(node.c_str(), &status) != 0) {
-    return Unusable(std::move(type),
-                    absl::StrCat("cannot open ", node, ": ", base::ErrnoText(error)),
-                    error == EPERM ? "let the container's device rules allow this device" : "");
+    return Unusable(
+        std::move(type), absl::StrCat("cannot open ", node, ": ", base::ErrnoText(error)),
+        error == EPERM ? "let the device rules of the container allow this device" : "");
   }
   const std::string group = GroupName(status.st_gid);
   std::string why = absl::StrFormat(
@@ -75,10 +75,11 @@ FoundHeap NotOpened(std::string type, const std::string& node, int error) {
       node, UserName(status.st_uid), group, status.st_mode & 07777);
   if ((status.st_mode & S_IRGRP) != 0) {
     return Unusable(std::move(type), std::move(why),
-                    absl::StrCat("add the daemon's user to the group ", group));
+                    absl::StrCat("add the user of the daemon to the group ", group));
   }
   return Unusable(std::move(type), std::move(why),
-                  "let a udev rule give the node to a group of the daemon's user, with mode 0660");
+                  "let a udev rule give the node to a group of the user of the daemon, with mode "
+                  "0660");
 }
 
 FoundHeap NotTried(std::string type, const std::string& node, const absl::Status& status) {

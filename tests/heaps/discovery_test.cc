@@ -113,7 +113,7 @@ TEST_F(DiscoveryTest, NamesTheGroupThatWouldHelp) {
   EXPECT_EQ(AsAnotherUser(kHeapUdmabuf),
             places_.udmabuf +
                 " belongs to user root and group 54321 with mode 0640, which does not let this "
-                "process read it; add the daemon's user to the group 54321");
+                "process read it; add the user of the daemon to the group 54321");
 }
 
 TEST_F(DiscoveryTest, NamesNoGroupWhereNoneHelps) {
@@ -184,7 +184,7 @@ TEST_F(DiscoveryTest, MayUseANodeThatItMayOnlyRead) {
     struct stat before {};
     ASSERT_EQ(::stat(node, &before), 0);
     ASSERT_EQ(::chmod(node, 0640), 0);
-    EXPECT_THAT(AsAnotherUser(type), HasSubstr("add the daemon's user to the group root"));
+    EXPECT_THAT(AsAnotherUser(type), HasSubstr("add the user of the daemon to the group root"));
     ASSERT_EQ(::chmod(node, 0644), 0);
     EXPECT_EQ(AsAnotherUser(type), "usable; ");
     ASSERT_EQ(::chmod(node, before.st_mode & 07777), 0);
