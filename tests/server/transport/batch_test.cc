@@ -90,7 +90,7 @@ TEST(Batch, HoldsSoManyOperationsAndNoMore) {
 TEST(Batch, GoesOnAroundAnOperationThatIsUnknownOrBad) {
   sysmem2::RunRequest request;
   request.add_operations();
-  request.add_operations()->mutable_register_heap();
+  request.add_operations()->mutable_register_secure_mem();
   request.add_operations()->mutable_allocate_shared_collection()->set_exported(true);
   request.mutable_operations(2)->mutable_allocate_shared_collection()->set_token_handle(1);
   request.mutable_operations(2)->mutable_allocate_shared_collection()->set_exported(false);

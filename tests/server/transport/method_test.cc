@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/transport/refusals.h"
+#include "server/transport/used_up.h"
 #include "sysmem2/allocator.pb.h"
 #include "sysmem2/group.pb.h"
 #include "sysmem2/heap.pb.h"
@@ -197,9 +198,7 @@ TEST(UsedUpDescriptors, AreFoundInsideAnAnswer) {
   sysmem2::AnswerProviderCallRequest request;
   request.set_number(kNumber);
   request.mutable_allocate_vmo()->set_vmo(7);
-  const ReadCall call = ReadRequest("HeapProvider.AnswerProviderCall", request);
-  EXPECT_EQ(As<op::Malformed>(call.request->operations.front()).used_up,
-            (std::vector<DescriptorNumber>{7}));
+  EXPECT_EQ(DescriptorsNamedIn(request), (std::vector<DescriptorNumber>{7}));
 }
 
 }  // namespace

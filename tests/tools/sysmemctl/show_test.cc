@@ -122,11 +122,10 @@ TEST_F(ShowProgram, CountsWhatEachSessionAndEachUserHasOnceHoweverOftenItWasHand
   EXPECT_EQ((*ours)["hand_outs_held"], "8");
   const std::string id = (*ours)["session_id"];
   EXPECT_EQ(ShowJson()["buffers"][0]["holders"][0]["session_id"], id);
-  EXPECT_THAT(Run({"show", id}),
-              HasSubstr("holds 3 buffers of 12.0 KiB, handed out to it 8 times"));
-  EXPECT_THAT(Run({"list"}), ContainsRegex(Me() + " +open +[0-9]+ +0 +3 +12.0 KiB"));
+  EXPECT_THAT(Run({"show", id}), HasSubstr("holds 3 buffers of 12 KiB, handed out to it 8 times"));
+  EXPECT_THAT(Run({"list"}), ContainsRegex(Me() + " +open +[0-9]+ +0 +3 +12 KiB"));
   EXPECT_THAT(Run({"status"}),
-              ContainsRegex("\n *" + std::to_string(::getuid()) + " +3 +12.0 KiB +6\n"))
+              ContainsRegex("\n *" + std::to_string(::getuid()) + " +3 +12 KiB +6\n"))
       << "three buffers, and close_weak_asap of each";
 }
 
