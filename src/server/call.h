@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <variant>
 #include <vector>
@@ -44,11 +45,13 @@ struct ReferenceToPush {
   base::UniqueFd copy;
 };
 
-// What the daemon wants of a provider, and the descriptor that goes along.
+// What the daemon wants of a provider, and the descriptor that goes along: opened when it can be
+// sent, so that a provider that takes no call costs none. Empty if it cannot be opened.
+using OpenDescriptor = std::function<base::UniqueFd()>;
 struct ProviderCallToPush {
   uint64_t call_id = 0;
   ProviderCallKind what;
-  base::UniqueFd fd;
+  OpenDescriptor open;
 };
 
 using PendingResult = std::variant<OperationResult, EndsToPush, BuffersToPush, VmoInfoToPush,

@@ -5,12 +5,13 @@
 
 #include <future>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/reopen.h"
-#include "core/settings.h"
+#include "heaps/allocate_request.h"
 #include "heaps/foreign_memfd.h"
 #include "heaps/memfd_buffer.h"
 
@@ -63,10 +64,12 @@ class ExternalHeap::ExternalBuffer final : public heaps::Buffer {
   // EXT-7. After the end of its provider there is nobody to give it to (EXT-H1).
   void GiveBack(std::function<void()> done) const override {
     memory_->Discard();
-    absl::StatusOr<heaps::HandedOut> last = memory_->HandOut(heaps::Access::kReadWrite);
+    absl::StatusOr<heaps::HandedOut> opened = memory_->HandOut(heaps::Access::kReadWrite);
     memory_.reset();
+    const auto last =
+        std::make_shared<base::UniqueFd>(opened.ok() ? std::move(opened->fd) : base::UniqueFd());
     shared_->options.calls->Ask(
-        {DeleteVmoCall{collection_id_, index_}, last.ok() ? std::move(last->fd) : base::UniqueFd()},
+        {DeleteVmoCall{collection_id_, index_}, [last] { return std::move(*last); }},
         [shared = shared_, collection = collection_id_, index = index_,
          done = std::move(done)](const ProviderAnswer& answer) {
           const auto* failure = std::get_if<core::Failure>(&answer);
@@ -91,6 +94,27 @@ class ExternalHeap::ExternalBuffer final : public heaps::Buffer {
   const heaps::BufferIdentity identity_;
   const uint64_t size_bytes_;
   const std::string name_;
+};
+
+// The memory that goes along with a call, until the call is over: perhaps before it was sent.
+class ExternalHeap::Offered {
+ public:
+  explicit Offered(heaps::FreshMemfd memfd) : memfd_(std::move(memfd)) {}
+
+  base::UniqueFd Open() {
+    const std::lock_guard lock(mutex_);
+    if (!memfd_) return {};
+    return base::Reopen(memfd_->kept, O_RDWR).value_or(base::UniqueFd());
+  }
+  // Once.
+  heaps::FreshMemfd Take() {
+    const std::lock_guard lock(mutex_);
+    return *std::exchange(memfd_, std::nullopt);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::optional<heaps::FreshMemfd> memfd_;  // guarded by mutex_
 };
 
 // The buffers of one collection while they are being made.
@@ -147,27 +171,23 @@ void ExternalHeap::AllocateAll(std::vector<heaps::AllocateRequest> requests,
 void ExternalHeap::AskFor(const std::shared_ptr<Gathering>& gathering, size_t index) {
   const heaps::AllocateRequest& request = gathering->requests[index];
   Shared& shared = *gathering->shared;
-  if (request.physical_alignment > core::Limits{}.page_bytes) {  // EXT-6
-    return gathering->Note(index, absl::UnimplementedError(
-                                      absl::StrCat("a heap of another process promises no physical "
-                                                   "alignment above a page; ",
-                                                   request.physical_alignment, " is asked for")));
+  // EXT-6: no alignment above a page.
+  if (absl::Status fits = heaps::CheckForOrdinaryMemory(request); !fits.ok()) {
+    return gathering->Note(index, fits);
   }
   absl::StatusOr<heaps::FreshMemfd> offered =
       shared.maker.MakeHollow(kOfferedName, request.size_bytes);
   if (!offered.ok()) return gathering->Note(index, offered.status());
-  absl::StatusOr<base::UniqueFd> to_fill = base::Reopen(offered->kept, O_RDWR);
-  if (!to_fill.ok()) return gathering->Note(index, to_fill.status());
-  auto kept = std::make_shared<heaps::FreshMemfd>(*std::move(offered));
+  const auto kept = std::make_shared<Offered>(*std::move(offered));
   shared.options.calls->Ask(
       {AllocateVmoCall{request.size_bytes, gathering->settings, request.collection_id,
                        request.index},
-       *std::move(to_fill)},
+       [kept] { return kept->Open(); }},
       [gathering, index, kept](ProviderAnswer answer) {
         const auto adopt = [gathering, index, kept,
                             given = std::make_shared<ProviderAnswer>(std::move(answer))] {
-          gathering->Note(index, Adopt(gathering->shared, gathering->requests[index],
-                                       std::move(*kept), std::move(*given)));
+          gathering->Note(index, Adopt(gathering->shared, gathering->requests[index], kept->Take(),
+                                       std::move(*given)));
         };
         if (gathering->requests[index].size_bytes <= kAdoptedInPlaceBytes) return adopt();
         gathering->shared->options.run_aside(adopt);

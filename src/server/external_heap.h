@@ -61,6 +61,7 @@ class ExternalHeap final : public heaps::Heap {
         std::make_shared<heaps::SpareDescriptors>(0);
   };
   class ExternalBuffer;
+  class Offered;
   struct Gathering;
 
   static void AskFor(const std::shared_ptr<Gathering>& gathering, size_t index);

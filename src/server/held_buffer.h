@@ -15,7 +15,7 @@
 // What becomes of the buffer is decided by the core (core/buffer_lives.h), which hears of ends by
 // the callbacks.
 //
-// Thread-safe. Callbacks are called without locks, from the thread of whoever looked.
+// Thread-safe. Callbacks are called without this buffer's lock, from the thread of whoever looked.
 #pragma once
 
 #include <cstdint>

@@ -44,9 +44,8 @@ void ProviderCalls::Ask(Asked asked, Done done) {
       id = ++last_id_;
       Pending& pending = pending_[id];
       pending.done = std::move(done);
-      pending.asked.what = asked.what;
+      pending.asked = asked;
       if (parked_.empty()) {
-        pending.asked.fd = std::move(asked.fd);
         untaken_.push_back(id);
       } else {
         pending.taken = true;
@@ -71,7 +70,7 @@ void ProviderCalls::Ask(Asked asked, Done done) {
   }
   if (over) loop_.CancelTimer(timer);
   if (!taker) return;
-  ResolveAndFlush(*taker, ProviderCallToPush{id, std::move(asked.what), std::move(asked.fd)});
+  ResolveAndFlush(*taker, ProviderCallToPush{id, std::move(asked.what), std::move(asked.open)});
 }
 
 void ProviderCalls::Take(CallSlot slot) {
@@ -87,12 +86,11 @@ void ProviderCalls::Take(CallSlot slot) {
       untaken_.pop_front();
       Pending& pending = pending_.at(id);
       pending.taken = true;
-      asked.what = pending.asked.what;
-      asked.fd = std::move(pending.asked.fd);
+      asked = pending.asked;
     }
   }
   if (ended) return slot.Resolve(OperationResult(core::Closed(*ended)));
-  slot.Resolve(ProviderCallToPush{id, std::move(asked.what), std::move(asked.fd)});
+  slot.Resolve(ProviderCallToPush{id, std::move(asked.what), std::move(asked.open)});
 }
 
 void ProviderCalls::CancelTake(const CallSlot& slot) {

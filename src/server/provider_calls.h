@@ -40,7 +40,7 @@ class ProviderCalls : public std::enable_shared_from_this<ProviderCalls> {
  public:
   struct Asked {
     ProviderCallKind what;
-    base::UniqueFd fd;
+    OpenDescriptor open;
   };
   using Done = std::function<void(ProviderAnswer)>;
 
@@ -64,7 +64,7 @@ class ProviderCalls : public std::enable_shared_from_this<ProviderCalls> {
 
  private:
   struct Pending {
-    Asked asked;  // without its descriptor, once it is taken
+    Asked asked;
     Done done;
     EventLoop::TimerId timer = 0;
     bool taken = false;

@@ -155,7 +155,7 @@ TEST_F(LyingProviders, CannotPromiseAlignment_EXT_6) {
   core::Constraints constraints = Provided();
   constraints.memory->min_physical_base_alignment = 2 * kPage;
   constraints.memory->physically_contiguous_required = true;
-  ExpectNoMemory(*WantBuffers(client_, kFirst, constraints), "alignment above a page");
+  ExpectNoMemory(*WantBuffers(client_, kFirst, constraints), "promises no more than a page");
   ExpectAllIsWell();
 }
 

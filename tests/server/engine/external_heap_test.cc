@@ -7,6 +7,7 @@
 #include <array>
 #include <thread>
 
+#include "base/process_info.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/internals.h"
@@ -232,6 +233,16 @@ TEST_F(ExternalHeaps, HandCallsToThoseThatWaitAlready) {
   ASSERT_TRUE(call);
   ASSERT_OK(provider_.Give(call->id, std::move(call->fd)));
   EXPECT_NE(Granted(*wait), nullptr);
+}
+
+TEST_F(ExternalHeaps, CostTheDaemonNoMoreDescriptorsThanBuffersForCallsThatNobodyTakes) {
+  provider_.Serve();
+  const auto count = [] { return base::OwnDescriptorCount().value_or(0); };
+  const auto before = count();
+  auto wait = WantBuffers(client_, kFirst, Provided(20));
+  ASSERT_OK(client_.Do(op::Ping{}));
+  EXPECT_EQ(count(), before + 20);
+  EXPECT_FALSE(wait->answered());
 }
 
 TEST_F(ExternalHeaps, KeepNobodyElseWaiting) {
