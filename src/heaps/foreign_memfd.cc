@@ -10,7 +10,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/errno_status.h"
-#include "base/reopen.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -45,12 +44,7 @@ absl::StatusOr<FreshMemfd> TakeForeignMemfd(base::BorrowedFd fd, uint64_t size_b
         absl::StrCat("it has ", facts.st_size, " bytes instead of ", size_bytes));
   }
   if (::fchmod(fd.get(), kMemfdMode) != 0) return base::ErrnoStatus(errno, "set its mode to 0600");
-  absl::StatusOr<base::UniqueFd> kept = base::Reopen(fd, O_RDWR);
-  if (!kept.ok()) return kept.status();
-  const absl::StatusOr<BufferIdentity> identity = IdentityOf(*kept);
-  if (!identity.ok()) return identity.status();
-  return FreshMemfd{
-      .kept = *std::move(kept), .marks = Marks(), .identity = *identity, .size_bytes = size_bytes};
+  return KeepAnew(fd, size_bytes);
 }
 
 }  // namespace sysmem::heaps

@@ -56,17 +56,16 @@ absl::Status Seal(const base::UniqueFd& memfd, int seals) {
   return base::ErrnoStatus(errno, "seal a memfd");
 }
 
-// `created` is closed: it is the description that must not stay.
-absl::StatusOr<FreshMemfd> OpenAnew(base::UniqueFd created, uint64_t size_bytes) {
-  absl::StatusOr<base::UniqueFd> kept = base::Reopen(created, O_RDWR);
+}  // namespace
+
+absl::StatusOr<FreshMemfd> KeepAnew(base::BorrowedFd memfd, uint64_t size_bytes) {
+  absl::StatusOr<base::UniqueFd> kept = base::Reopen(memfd, O_RDWR);
   if (!kept.ok()) return kept.status();
   const absl::StatusOr<BufferIdentity> identity = IdentityOf(*kept);
   if (!identity.ok()) return identity.status();
   return FreshMemfd{
       .kept = *std::move(kept), .marks = Marks(), .identity = *identity, .size_bytes = size_bytes};
 }
-
-}  // namespace
 
 void DiscardPages(const FreshMemfd& memfd) {
   // No seal forbids it and nothing else can: it only ends early when it is interrupted.
@@ -98,7 +97,7 @@ absl::StatusOr<FreshMemfd> MemfdMaker::Make(const std::string& name, uint64_t si
   if (absl::Status sized = SetSize(*created, size_bytes); !sized.ok()) return sized;
   if (absl::Status filled = FillWithPages(*created, *reservation); !filled.ok()) return filled;
   if (absl::Status sealed = Seal(*created, kSeals); !sealed.ok()) return sealed;
-  return OpenAnew(*std::move(created), size_bytes);
+  return KeepAnew(*created, size_bytes);
 }
 
 absl::StatusOr<FreshMemfd> MemfdMaker::MakeHollow(const std::string& name, uint64_t size_bytes,
@@ -107,7 +106,7 @@ absl::StatusOr<FreshMemfd> MemfdMaker::MakeHollow(const std::string& name, uint6
   if (!created.ok()) return created.status();
   if (absl::Status sized = SetSize(*created, size_bytes); !sized.ok()) return sized;
   if (absl::Status sealed = Seal(*created, kSeals | more_seals); !sealed.ok()) return sealed;
-  return OpenAnew(*std::move(created), size_bytes);
+  return KeepAnew(*created, size_bytes);
 }
 
 absl::Status MemfdMaker::Fill(const FreshMemfd& memfd) {

@@ -36,6 +36,10 @@ struct FreshMemfd {
   uint64_t size_bytes = 0;
 };
 
+// Opened anew for reading and writing. The description of `memfd` itself, if memfd_create gave it,
+// must not stay. Errors: as base::Reopen.
+absl::StatusOr<FreshMemfd> KeepAnew(base::BorrowedFd memfd, uint64_t size_bytes);
+
 // Frees its pages, which read as zeroes from then on.
 void DiscardPages(const FreshMemfd& memfd);
 

@@ -8,29 +8,26 @@
 
 namespace sysmem::testing {
 
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool kAddressSanitizer = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-inline constexpr bool kAddressSanitizer = true;
+// GCC says it by macros of its own, Clang by this one.
+#if defined(__has_feature)
+#define SYSMEM_HAS_FEATURE(feature) __has_feature(feature)
 #else
-inline constexpr bool kAddressSanitizer = false;
+#define SYSMEM_HAS_FEATURE(feature) 0
 #endif
+
+#if defined(__SANITIZE_ADDRESS__) || SYSMEM_HAS_FEATURE(address_sanitizer)
+inline constexpr bool kAddressSanitizer = true;
 #else
 inline constexpr bool kAddressSanitizer = false;
 #endif
 
-#if defined(__SANITIZE_THREAD__)
-inline constexpr bool kThreadSanitizer = true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
+#if defined(__SANITIZE_THREAD__) || SYSMEM_HAS_FEATURE(thread_sanitizer)
 inline constexpr bool kThreadSanitizer = true;
 #else
 inline constexpr bool kThreadSanitizer = false;
 #endif
-#else
-inline constexpr bool kThreadSanitizer = false;
-#endif
+
+#undef SYSMEM_HAS_FEATURE
 
 // How much more resident memory a daemon may have than before, once everything is given back.
 // Allocators keep some of what is freed, the more the more threads there are; AddressSanitizer's
