@@ -164,8 +164,8 @@ void Outbox::Prepare(ReplyItem& item) {
     } else if (auto* reference = std::get_if<ReferenceToPush>(&pending)) {
       item.reply.results.push_back(NodeReference{Number(item, std::move(reference->copy))});
     } else if (auto* asked = std::get_if<ProviderCallToPush>(&pending)) {
-      item.reply.results.push_back(TakenProviderCall{asked->call_id, std::move(asked->what),
-                                                     Number(item, asked->open())});
+      item.reply.results.push_back(
+          TakenProviderCall{asked->call_id, std::move(asked->what), Number(item, asked->open())});
     } else if (auto* info = std::get_if<VmoInfoToPush>(&pending)) {
       item.reply.results.push_back(Finish(item, *info));
     } else {
