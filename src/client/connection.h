@@ -124,6 +124,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool RemoveNode(NodeState& node);
   // Release (if `clean`) and CloseHandle, sent at once; forgets the node.
   void Leave(NodeState& node, bool clean);
+  // The library itself can make no more use of it: closed for that reason, unless it is gone.
+  void GiveUp(const std::shared_ptr<NodeState>& node, Failure why);
   void SetListener(NodeState& node, std::shared_ptr<Listener> listener);
   Outcome<base::UniqueFd> ClosedFd(NodeState& node);
   // Why no call on this node makes sense, if it is known to be gone.

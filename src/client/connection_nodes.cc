@@ -62,6 +62,17 @@ void Connection::Leave(NodeState& node, bool clean) {
   Flush();
 }
 
+void Connection::GiveUp(const std::shared_ptr<NodeState>& node, Failure why) {
+  const bool was_there = Locked([&] {
+    if (node->left || node->closed) return false;
+    CloseNodeLocked(node, std::move(why));
+    return true;
+  });
+  if (!was_there || Dead()) return;
+  const OperationRecord record{.handle = node->handle, .quiet = true};
+  if (Queue({.record = record, .fill = CloseOf(node->handle)}).ok()) Flush();
+}
+
 std::optional<Failure> Connection::NodeGone(const NodeState& node) const {
   if (auto dead = Dead()) return dead;
   return Locked([&] { return node.closed; });

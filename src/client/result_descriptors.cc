@@ -51,6 +51,10 @@ std::vector<uint64_t> DescriptorsNamed(const sysmem2::OperationResult& result) {
         add(buffer.close_weak_asap());
       }
       break;
+    case Result::kTakeProviderCall:
+      add(result.take_provider_call().allocate_vmo().offered_vmo());
+      add(result.take_provider_call().delete_vmo().vmo());
+      break;
     default:
       break;
   }

@@ -29,6 +29,7 @@ int TryFromC(void) {
   if (sysmem_connect(&options, &client, NULL) != SYSMEM_UNREACHABLE) return 4;
   if (sysmem_deadline_after_ms(1) <= sysmem_deadline_after(0)) return 5;
   if (sysmem_await_hangup(-1, SYSMEM_NO_WAIT, NULL) != SYSMEM_INVALID_ARGUMENT) return 6;
+  sysmem_heap_destroy(NULL);
   sysmem_token_destroy(NULL);
   sysmem_buffers_destroy(NULL);
   sysmem_client_destroy(NULL);

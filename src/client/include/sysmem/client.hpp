@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <sysmem/buffers.hpp>
+#include <sysmem/heap.hpp>
 #include <sysmem/node.hpp>
 #include <sysmem/result.hpp>
 #include <vector>
@@ -147,6 +148,15 @@ class Client {
       return call.TakeFailure();
     }
     return Joined{Collection(collection), Buffers(buffers)};
+  }
+
+  // ---- Supplying memory for others ----
+
+  // See sysmem_heap_serve(): returns when the heap can be allocated from.
+  Result<ServedHeap> ServeHeap(const std::string& heap_type, uint64_t heap_id,
+                               const HeapProperties& properties, HeapListener listener,
+                               Deadline deadline = kPromptly) {
+    return detail::ServeHeap(get(), heap_type, heap_id, properties, std::move(listener), deadline);
   }
 
   // ---- Sending and event loops ----

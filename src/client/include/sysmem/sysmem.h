@@ -6,6 +6,7 @@
  *   node.h         tokens, collections, groups: taking part
  *   constraints.h  what a participant needs
  *   buffers.h      what it gets: descriptors, settings, mappings
+ *   heap.h         supplying memory for others
  *   failure.h      how a call says no
  *   constants.h    numbers of formats, usages, rights, ...
  *
@@ -30,4 +31,5 @@
 #include <sysmem/constants.h>   /* IWYU pragma: export */
 #include <sysmem/constraints.h> /* IWYU pragma: export */
 #include <sysmem/failure.h>     /* IWYU pragma: export */
+#include <sysmem/heap.h>        /* IWYU pragma: export */
 #include <sysmem/node.h>        /* IWYU pragma: export */

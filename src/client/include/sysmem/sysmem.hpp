@@ -24,5 +24,6 @@
 #include <sysmem/buffers.hpp>      // IWYU pragma: export
 #include <sysmem/client.hpp>       // IWYU pragma: export
 #include <sysmem/constraints.hpp>  // IWYU pragma: export
+#include <sysmem/heap.hpp>         // IWYU pragma: export
 #include <sysmem/node.hpp>         // IWYU pragma: export
 #include <sysmem/result.hpp>       // IWYU pragma: export
