@@ -16,6 +16,8 @@ find_package(PkgConfig REQUIRED)
 # Also libdrm: pixel format names (drm_fourcc.h), headers only.
 pkg_check_modules(LIBDRM REQUIRED IMPORTED_TARGET libdrm)
 pkg_check_modules(LIBSYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+# sysmemctl top, and names in other alphabets: the wide form.
+pkg_check_modules(NCURSES REQUIRED IMPORTED_TARGET ncursesw)
 # The demo decodes with FFmpeg's libraries.
 pkg_check_modules(FFMPEG REQUIRED IMPORTED_TARGET
   libavformat libavcodec libavutil libswscale)

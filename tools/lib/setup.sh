@@ -28,6 +28,7 @@ libtomlplusplus-dev     the configuration file of the daemon
 nlohmann-json3-dev      sysmemctl --json
 libsystemd-dev          readiness, socket activation and watchdog under systemd
 libdrm-dev              names of pixel formats and modifiers (drm_fourcc.h)
+libncurses-dev          sysmemctl top
 libavcodec-dev          the demo decodes a video
 libavformat-dev         the demo opens a video file
 libavutil-dev           the pixel formats and clocks of FFmpeg

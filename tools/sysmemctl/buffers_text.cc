@@ -13,20 +13,6 @@
 namespace sysmem::ctl {
 namespace {
 
-// "0-4, 7". Takes them in rising order, each of them once or more.
-std::string Ranges(const std::vector<uint64_t>& numbers) {
-  std::string text;
-  for (size_t i = 0; i < numbers.size();) {
-    size_t last = i;
-    while (last + 1 < numbers.size() && numbers[last + 1] <= numbers[last] + 1) ++last;
-    if (!text.empty()) text += ", ";
-    text += std::to_string(numbers[i]);
-    if (numbers[last] != numbers[i]) text += "-" + std::to_string(numbers[last]);
-    i = last + 1;
-  }
-  return text;
-}
-
 // 3 "camera"; the node may be gone.
 std::string GivenThrough(const Json& holder) {
   const uint64_t node = Number(holder, "node_id");

@@ -21,8 +21,12 @@ Result<void> PrintList(DaemonView& daemon, bool json);
 // the boot clock, the second from 1.
 Result<void> PrintOne(DaemonView& daemon, uint64_t id, bool json);
 
-// Parts of PrintOne, in files of their own.
+// Parts of PrintOne and PrintWhy.
 std::string DescribeCollection(const Json& detail);
+// Which collection, how it stands, and the result if there is one.
+std::string DescribeSummary(const Json& detail);
+// Why its nodes ended. REQUIRES: summary has a failure.
+std::string DescribeEnd(const Json& summary);
 std::string DescribeSession(const Json& session);
 // One line for the result that everybody receives: format, size, stride, count, heap.
 std::string DescribeSettings(const Json& settings);

@@ -2,14 +2,23 @@
 //
 // sysmemctl: look into a running sysmemd, or negotiate without one. See sysmemctl(1).
 #include <CLI/CLI.hpp>
+#include <chrono>
+#include <cmath>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "sysmem_version.h"
 #include "tools/sysmemctl/commands.h"
+#include "tools/sysmemctl/doctor.h"
+#include "tools/sysmemctl/holders.h"
+#include "tools/sysmemctl/metrics.h"
 #include "tools/sysmemctl/replay.h"
 #include "tools/sysmemctl/simulate.h"
+#include "tools/sysmemctl/top.h"
+#include "tools/sysmemctl/tree.h"
+#include "tools/sysmemctl/why.h"
 
 namespace sysmem::ctl {
 namespace {
@@ -40,6 +49,23 @@ int Main(int argc, char** argv) {
   auto* show = app.add_subcommand("show", "One collection or session in full");
   uint64_t id = 0;
   show->add_option("ID", id, "Id of a collection or session, as `list` prints it")->required();
+  auto* why = app.add_subcommand(
+      "why", "Why nothing happens in a collection, why it failed, or why this result won");
+  why->add_option("ID", id, "Id of a collection or session")->required();
+  auto* tree = app.add_subcommand("tree", "Who came from whom in a collection, drawn");
+  tree->add_option("ID", id, "Id of a collection")->required();
+  bool dot = false;
+  tree->add_flag("--dot", dot, "For graphviz: sysmemctl tree --dot ID | dot -Tsvg");
+  auto* holders = app.add_subcommand("holders", "Which process keeps which buffer alive");
+  std::optional<uint64_t> whose;
+  holders->add_option("ID", whose, "Id of a collection, or a pid; default: all");
+  auto* metrics = app.add_subcommand("metrics", "All figures in Prometheus' text format");
+  auto* doctor = app.add_subcommand("doctor", "What is wrong here, and what to do about it");
+  auto* top = app.add_subcommand("top", "A live view: collections, bytes, clients, rates");
+  double interval_s = 1;
+  top->add_option("--interval", interval_s, "Seconds between two looks")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
   auto* simulate = app.add_subcommand("simulate", "Negotiate what files say, without a daemon");
   SimulateOptions scenarios;
   simulate->add_option("FILE", scenarios.files, "Scenarios in TOML or JSON; see sysmemctl(1)")
@@ -58,6 +84,7 @@ int Main(int argc, char** argv) {
   scenarios.json = json;
   if (*simulate) return SimulateFiles(scenarios);
   if (*replay) return ReplayFile(recording, json);
+  if (*doctor) return RunDoctor(socket, json);
 
   Result<DaemonView> daemon = DaemonView::Open(socket);
   if (!daemon.ok()) return Complain(daemon.failure());
@@ -66,6 +93,13 @@ int Main(int argc, char** argv) {
   if (*heaps) done = PrintHeaps(*daemon, json);
   if (*list) done = PrintList(*daemon, json);
   if (*show) done = PrintOne(*daemon, id, json);
+  if (*why) done = PrintWhy(*daemon, id, json);
+  if (*tree) {
+    done = PrintTree(*daemon, id, json ? TreeForm::kJson : dot ? TreeForm::kDot : TreeForm::kText);
+  }
+  if (*holders) done = PrintHolders(*daemon, whose, json);
+  if (*top) done = RunTop(*daemon, std::chrono::milliseconds(std::lround(interval_s * 1000)));
+  if (*metrics) done = PrintMetrics(*daemon);
   if (!done.ok()) return Complain(done.failure());
   return std::cout.flush() ? kOk : kFailed;
 }

@@ -1,43 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <iostream>
-#include <map>
+#include <vector>
 
 #include "tools/sysmemctl/commands.h"
+#include "tools/sysmemctl/node_text.h"
 #include "tools/sysmemctl/text.h"
 
 namespace sysmem::ctl {
 namespace {
 
-// "collection, ready, held by ffmpeg (...)".
+// `3 collection "decoder", ready, held by ffmpeg (...)`.
 std::string DescribeNode(const Json& node) {
-  std::string line = EnumWord(Text(node, "kind"), "NODE_KIND_");
-  const std::string name = Text(node, "debug_name");
-  if (!name.empty()) line += " \"" + Safe(name) + "\"";
-  if (!Flag(node, "connected")) {
-    line += ", released and closed; what it said still counts";
-    return line;
-  }
+  std::string line = NodeTitle(node);
+  if (IsOrphaned(node)) return line + ", released and closed; what it said still counts";
   line += ", " + EnumWord(Text(node, "state"), "NODE_STATE_");
   if (Flag(node, "weak")) line += ", weak";
   if (Flag(node, "released")) line += ", released";
-  const std::string process = Process(node.value("holder", Json::object()));
-  if (node.contains("exported_cookie")) {
-    line += ", travelling since " + process + " exported it";
-  } else {
-    line += ", held by " + process;
-    if (node.contains("session_id"))
-      line += " in session " + std::to_string(Number(node, "session_id"));
-  }
-  const uint64_t waits = Number(node, "pending_waits");
-  if (waits > 0) line += ", waits for its buffers";
+  line += ", " + NodeHolder(node);
+  if (Number(node, "pending_waits") > 0) line += ", waits for its buffers";
   return line;
 }
 
 std::string DescribeTree(const Json& nodes) {
-  std::map<uint64_t, size_t> depth_of;
-  std::map<uint64_t, std::vector<const Json*>> children;
-  for (const Json& node : nodes) children[Number(node, "parent_id")].push_back(&node);
+  Children children = ChildrenByParent(nodes);
   std::string text;
   // Depth first, so that a child stands under its parent.
   std::vector<std::pair<const Json*, size_t>> open;
@@ -51,7 +36,7 @@ std::string DescribeTree(const Json& nodes) {
     auto [node, depth] = open.back();
     open.pop_back();
     const std::string indent(2 + 2 * depth, ' ');
-    text += indent + std::to_string(Number(*node, "node_id")) + " " + DescribeNode(*node) + "\n";
+    text += indent + DescribeNode(*node) + "\n";
     if (node->contains("constraints")) {
       text += DescribeConstraints((*node)["constraints"], indent + "    ");
     } else if (Flag(*node, "constraints_set")) {
@@ -83,7 +68,7 @@ std::string DescribeFailure(const Json& failure) {
 
 }  // namespace
 
-std::string DescribeCollection(const Json& detail) {
+std::string DescribeSummary(const Json& detail) {
   const Json summary = detail.value("summary", Json::object());
   std::string text = "collection " + std::to_string(Number(summary, "buffer_collection_id"));
   const std::string name = Text(summary, "name");
@@ -91,15 +76,21 @@ std::string DescribeCollection(const Json& detail) {
   text += ", " + EnumWord(Text(summary, "state"), "COLLECTION_STATE_") + ", begun " +
           Duration(Number(summary, "age_ns")) + " ago by " +
           Process(summary.value("creator", Json::object())) + "\n";
-  if (detail.contains("settings")) {
-    text += "result: " + std::to_string(Number(detail, "buffer_count")) + " x " +
-            DescribeSettings(detail["settings"]) + "\n";
-  }
-  if (summary.contains("failure")) {
-    // Buffers that live on have not failed.
-    const bool outlived = Text(summary, "state") == "COLLECTION_STATE_OUTLIVED";
-    text += (outlived ? "its nodes ended: " : "failure: ") + DescribeFailure(summary["failure"]);
-  }
+  if (!detail.contains("settings")) return text;
+  return text + "result: " + std::to_string(Number(detail, "buffer_count")) + " x " +
+         DescribeSettings(detail["settings"]) + "\n";
+}
+
+std::string DescribeEnd(const Json& summary) {
+  // Buffers that live on have not failed.
+  const bool outlived = Text(summary, "state") == "COLLECTION_STATE_OUTLIVED";
+  return (outlived ? "its nodes ended: " : "failure: ") + DescribeFailure(summary["failure"]);
+}
+
+std::string DescribeCollection(const Json& detail) {
+  const Json summary = detail.value("summary", Json::object());
+  std::string text = DescribeSummary(detail);
+  if (summary.contains("failure")) text += DescribeEnd(summary);
   text += DescribeWhy(Text(detail, "explanation"), true);
   for (const Json& waiting : detail.value("waiting_for", Json::array())) {
     text += "waiting for " + Safe(waiting.get<std::string>()) + "\n";

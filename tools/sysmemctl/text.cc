@@ -39,6 +39,19 @@ std::string Duration(uint64_t ns) {
   return std::to_string(s / 86400) + " d " + std::to_string(s / 3600 % 24) + " h";
 }
 
+std::string Ranges(const std::vector<uint64_t>& numbers) {
+  std::string text;
+  for (size_t i = 0; i < numbers.size();) {
+    size_t last = i;
+    while (last + 1 < numbers.size() && numbers[last + 1] <= numbers[last] + 1) ++last;
+    if (!text.empty()) text += ", ";
+    text += std::to_string(numbers[i]);
+    if (numbers[last] != numbers[i]) text += "-" + std::to_string(numbers[last]);
+    i = last + 1;
+  }
+  return text;
+}
+
 std::string EnumWord(const std::string& name, const std::string& prefix) {
   std::string word = name.starts_with(prefix) ? name.substr(prefix.size()) : name;
   std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) {

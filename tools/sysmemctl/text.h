@@ -20,6 +20,8 @@ std::string SafeLine(const std::string& text);
 std::string Bytes(uint64_t bytes);
 // "4 s", "3 min 7 s", "2 d 4 h".
 std::string Duration(uint64_t ns);
+// "0-4, 7". Takes them in rising order, each of them once or more.
+std::string Ranges(const std::vector<uint64_t>& numbers);
 // "COLLECTION_STATE_WAITING" -> "waiting".
 std::string EnumWord(const std::string& name, const std::string& prefix);
 // "ffmpeg (pid 712, uid 1000)"; what may not be seen is left out.

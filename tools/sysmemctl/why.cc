@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/sysmemctl/why.h"
+
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "tools/sysmemctl/commands.h"
+#include "tools/sysmemctl/node_text.h"
+#include "tools/sysmemctl/text.h"
+
+namespace sysmem::ctl {
+namespace {
+
+// What allocation waits for in a node that is not ready: a word for programs, a sentence for
+// people.
+struct Missing {
+  const char* word;
+  const char* sentence;
+};
+Missing MissingOf(const Json& node) {
+  if (node.contains("exported_cookie")) {
+    return {"import", "nobody has taken it in yet: it is on its way to another process"};
+  }
+  const std::string kind = Text(node, "kind");
+  if (kind == "NODE_KIND_TOKEN") {
+    return {"bind", "it has not been bound (BindSharedCollection), released or closed"};
+  }
+  if (kind == "NODE_KIND_GROUP") {
+    return {"all_children_present", "not all of its children are there (AllChildrenPresent)"};
+  }
+  return {"constraints", "it has not said what it needs (SetConstraints)"};
+}
+
+std::vector<const Json*> NotReady(const Json& detail) {
+  std::vector<const Json*> found;
+  for (const Json& node : detail.at("nodes")) {
+    if (IsNotReady(node) && !IsOrphaned(node)) found.push_back(&node);
+  }
+  return found;
+}
+
+// What else is known of the session behind a node that others wait for.
+std::string DescribeSessionBehind(const Json& node, const Json& sessions) {
+  if (!node.contains("session_id")) return "";
+  for (const Json& session : sessions) {
+    if (Number(session, "session_id") != Number(node, "session_id")) continue;
+    std::string text;
+    if (const uint64_t held = Number(session, "calls_held"); held > 0) {
+      text += "      " + std::to_string(held) + " of its calls are held back: call number " +
+              std::to_string(Number(session, "next_number")) + " has not come yet\n";
+    }
+    if (const uint64_t unread = Number(session, "descriptors_unread"); unread > 0) {
+      text += "      it has not read " + std::to_string(unread) +
+              " descriptors that were sent to it: is its loop running?\n";
+    }
+    if (const uint64_t buffers = Number(session, "buffers_held"); buffers > 0) {
+      text += "      meanwhile it holds " + std::to_string(buffers) + " buffers of " +
+              Bytes(Number(session, "bytes_held")) + " of this and other collections\n";
+    }
+    return text;
+  }
+  return "";
+}
+
+std::string DescribeWaiting(const Json& detail, const Json& sessions) {
+  const std::vector<const Json*> missing = NotReady(detail);
+  const Json& nodes = detail.at("nodes");
+  std::string text = "Allocation waits for " + std::to_string(missing.size()) + " of " +
+                     std::to_string(nodes.size()) + (nodes.size() == 1 ? " node:\n" : " nodes:\n");
+  for (const Json* node : missing) {
+    text += "  " + NodeTitle(*node) + ", " + NodeHolder(*node) + ", " +
+            Duration(Number(*node, "age_ns")) + " old:\n      " + MissingOf(*node).sentence + "\n" +
+            DescribeSessionBehind(*node, sessions);
+  }
+  std::string waiting;
+  for (const Json& node : nodes) {
+    if (Number(node, "pending_waits") == 0) continue;
+    waiting += "  " + NodeTitle(node) + ", " + NodeHolder(node) + "\n";
+  }
+  return waiting.empty() ? text : text + "Waiting for their buffers meanwhile:\n" + waiting;
+}
+
+std::string DescribeKeepers(const Json& detail) {
+  const std::string buffers = DescribeBuffers(detail);
+  return buffers.empty() ? "Nobody keeps a buffer.\n" : buffers;
+}
+
+std::string State(const Json& detail) { return Text(detail.at("summary"), "state"); }
+
+// So that later on everything is there that is asked for.
+Json Complete(Json detail) {
+  for (const char* list : {"nodes", "buffers"}) {
+    if (!detail.contains(list)) detail[list] = Json::array();
+  }
+  if (!detail.contains("summary")) detail["summary"] = Json::object();
+  return detail;
+}
+
+}  // namespace
+
+std::string DescribeReasons(const Json& given, const Json& sessions) {
+  const Json detail = Complete(given);
+  const Json& summary = detail.at("summary");
+  std::string text = DescribeSummary(detail);
+  if (summary.contains("failure")) text += DescribeEnd(summary);
+  if (State(detail) == "COLLECTION_STATE_WAITING") return text + DescribeWaiting(detail, sessions);
+  if (State(detail) == "COLLECTION_STATE_ALLOCATING") {
+    text += "Everybody has answered; heap " +
+            HeapName(detail.value("settings", Json::object())
+                         .value("buffer_settings", Json::object())
+                         .value("heap", Json::object())) +
+            " is making the buffers.\n";
+  }
+  text += DescribeWhy(Text(detail, "explanation"), true);
+  if (State(detail) == "COLLECTION_STATE_OUTLIVED") text += DescribeKeepers(detail);
+  return text;
+}
+
+Json ReasonsForPrograms(const Json& given) {
+  const Json detail = Complete(given);
+  const Json& summary = detail.at("summary");
+  Json reasons = {{"buffer_collection_id", summary.value("buffer_collection_id", "0")},
+                  {"name", Text(summary, "name")},
+                  {"state", State(detail)},
+                  {"explanation", Text(detail, "explanation")},
+                  {"waits_for", Json::array()},
+                  {"buffers", detail.at("buffers")}};
+  if (summary.contains("failure")) reasons["failure"] = summary["failure"];
+  if (State(detail) != "COLLECTION_STATE_WAITING") return reasons;
+  for (const Json* node : NotReady(detail)) {
+    Json entry = {{"missing", MissingOf(*node).word}};
+    for (const char* field : {"node_id", "kind", "debug_name", "holder", "session_id", "age_ns"}) {
+      if (node->contains(field)) entry[field] = (*node)[field];
+    }
+    reasons["waits_for"].push_back(std::move(entry));
+  }
+  return reasons;
+}
+
+Result<void> PrintWhy(DaemonView& daemon, uint64_t id, bool json) {
+  Result<Json> detail =
+      daemon.Ask("ShowCollection", {{"buffer_collection_id", std::to_string(id)}});
+  if (!detail.ok()) {
+    if (detail.failure().error != Error::kNotFound) return detail.failure();
+    return PrintOne(daemon, id, json);  // a session: why it ended, and what it left behind
+  }
+  if (json) {
+    std::cout << ReasonsForPrograms(*detail).dump(2) << "\n";
+    return {};
+  }
+  Result<Json> sessions = daemon.AskAll("ListSessions", "sessions");
+  if (!sessions.ok()) return sessions.failure();
+  std::cout << DescribeReasons(*detail, *sessions);
+  return {};
+}
+
+}  // namespace sysmem::ctl
