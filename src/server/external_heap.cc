@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include <cerrno>
 #include <future>
 #include <mutex>
 #include <optional>
@@ -10,8 +11,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/errno_status.h"
 #include "base/reopen.h"
 #include "heaps/allocate_request.h"
+#include "heaps/dma_buf.h"
 #include "heaps/foreign_memfd.h"
 #include "heaps/memfd_buffer.h"
 
@@ -30,16 +33,15 @@ absl::Status AsStatus(const core::Failure& failure) {
 
 }  // namespace
 
-// A memfd behind which somebody else stands.
+// Memory behind which somebody else stands.
 class ExternalHeap::ExternalBuffer final : public heaps::Buffer {
  public:
   ExternalBuffer(std::shared_ptr<Shared> shared, const heaps::AllocateRequest& request,
-                 heaps::FreshMemfd memfd)
+                 std::unique_ptr<heaps::Buffer> memory)
       : shared_(std::move(shared)),
         collection_id_(request.collection_id),
         index_(request.index),
-        memory_(std::make_unique<heaps::MemfdBuffer>(std::move(memfd), request.name, std::nullopt,
-                                                     shared_->no_spares)),
+        memory_(std::move(memory)),
         identity_(memory_->identity()),
         size_bytes_(memory_->size_bytes()),
         name_(request.name) {}
@@ -90,7 +92,7 @@ class ExternalHeap::ExternalBuffer final : public heaps::Buffer {
   const uint64_t collection_id_;
   const uint32_t index_;
   // Null once it is given back; nobody asks anything of it then.
-  mutable std::unique_ptr<heaps::MemfdBuffer> memory_;
+  mutable std::unique_ptr<heaps::Buffer> memory_;
   const heaps::BufferIdentity identity_;
   const uint64_t size_bytes_;
   const std::string name_;
@@ -175,18 +177,17 @@ void ExternalHeap::AskFor(const std::shared_ptr<Gathering>& gathering, size_t in
   if (absl::Status fits = heaps::CheckForOrdinaryMemory(request); !fits.ok()) {
     return gathering->Note(index, fits);
   }
-  absl::StatusOr<heaps::FreshMemfd> offered =
-      shared.maker.MakeHollow(kOfferedName, request.size_bytes);
-  if (!offered.ok()) return gathering->Note(index, offered.status());
-  const auto kept = std::make_shared<Offered>(*std::move(offered));
+  absl::StatusOr<std::shared_ptr<Offered>> made = Offer(shared, request.size_bytes);
+  if (!made.ok()) return gathering->Note(index, made.status());
+  const std::shared_ptr<Offered> offered = *std::move(made);
   shared.options.calls->Ask(
       {AllocateVmoCall{request.size_bytes, gathering->settings, request.collection_id,
                        request.index},
-       [kept] { return kept->Open(); }},
-      [gathering, index, kept](ProviderAnswer answer) {
-        const auto adopt = [gathering, index, kept,
+       [offered] { return offered ? offered->Open() : base::UniqueFd(); }},
+      [gathering, index, offered](ProviderAnswer answer) {
+        const auto adopt = [gathering, index, offered,
                             given = std::make_shared<ProviderAnswer>(std::move(answer))] {
-          gathering->Note(index, Adopt(gathering->shared, gathering->requests[index], kept->Take(),
+          gathering->Note(index, Adopt(gathering->shared, gathering->requests[index], offered.get(),
                                        std::move(*given)));
         };
         if (gathering->requests[index].size_bytes <= kAdoptedInPlaceBytes) return adopt();
@@ -194,27 +195,79 @@ void ExternalHeap::AskFor(const std::shared_ptr<Gathering>& gathering, size_t in
       });
 }
 
+absl::StatusOr<std::shared_ptr<ExternalHeap::Offered>> ExternalHeap::Offer(Shared& shared,
+                                                                           uint64_t size_bytes) {
+  // Nobody can fill a memfd so that it becomes a dma-buf.
+  if (shared.options.gives_dma_bufs) return nullptr;
+  absl::StatusOr<heaps::FreshMemfd> memfd = shared.maker.MakeHollow(kOfferedName, size_bytes);
+  if (!memfd.ok()) return memfd.status();
+  return std::make_shared<Offered>(*std::move(memfd));
+}
+
 absl::StatusOr<std::unique_ptr<heaps::Buffer>> ExternalHeap::Adopt(
-    const std::shared_ptr<Shared>& shared, const heaps::AllocateRequest& request,
-    heaps::FreshMemfd offered, ProviderAnswer answer) {
+    const std::shared_ptr<Shared>& shared, const heaps::AllocateRequest& request, Offered* offered,
+    ProviderAnswer answer) {
   if (const auto* failure = std::get_if<core::Failure>(&answer)) return AsStatus(*failure);
   auto& given = std::get<ForeignFd>(answer);
-  if (given.kind() != base::DescriptorKind::kMemfd) {
+  const auto wanted =
+      shared->options.gives_dma_bufs ? base::DescriptorKind::kDmaBuf : base::DescriptorKind::kMemfd;
+  if (given.kind() != wanted) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the provider gave a descriptor of another kind than a memfd: ",
+        absl::StrCat("the provider gave a descriptor of another kind than a ",
+                     std::string(base::DescriptorKindName(wanted)), ": ",
                      std::string(base::DescriptorKindName(given.kind()))));
   }
+  absl::StatusOr<std::unique_ptr<heaps::Buffer>> memory =
+      offered == nullptr ? AdoptDmaBuf(*shared, request, std::move(given))
+                         : AdoptMemfd(*shared, request, offered->Take(), std::move(given));
+  if (!memory.ok()) return memory.status();
+  return std::make_unique<ExternalBuffer>(shared, request, *std::move(memory));
+}
+
+absl::StatusOr<std::unique_ptr<heaps::Buffer>> ExternalHeap::AdoptMemfd(
+    Shared& shared, const heaps::AllocateRequest& request, heaps::FreshMemfd offered,
+    ForeignFd given) {
   const absl::StatusOr<heaps::BufferIdentity> identity = heaps::IdentityOf(given.fd());
   if (!identity.ok()) return identity.status();
   heaps::FreshMemfd memory = std::move(offered);
   if (*identity != memory.identity) {
-    absl::StatusOr<heaps::FreshMemfd> foreign = TakeForeign(*shared, given, request.size_bytes);
+    absl::StatusOr<heaps::FreshMemfd> foreign = TakeForeign(shared, given, request.size_bytes);
     if (!foreign.ok()) return foreign.status();
     memory = *std::move(foreign);
   }
   given.CloseHere();  // ours keeps the memory
-  if (absl::Status prepared = Prepare(*shared, memory); !prepared.ok()) return prepared;
-  return std::make_unique<ExternalBuffer>(shared, request, std::move(memory));
+  if (absl::Status prepared = Prepare(shared, memory); !prepared.ok()) return prepared;
+  return std::make_unique<heaps::MemfdBuffer>(std::move(memory), request.name, std::nullopt,
+                                              shared.no_spares);
+}
+
+absl::StatusOr<std::unique_ptr<heaps::Buffer>> ExternalHeap::AdoptDmaBuf(
+    const Shared& shared, const heaps::AllocateRequest& request, ForeignFd given) {
+  base::UniqueFd ours = base::Dup(given.fd());
+  if (!ours) return base::ErrnoStatus(errno, "duplicate the provider's dma-buf");
+  given.CloseHere();
+  absl::StatusOr<std::unique_ptr<heaps::DmaBufBuffer>> buffer = heaps::DmaBufBuffer::Adopt(
+      std::move(ours), heaps::NameFor(request, heaps::kMaxDmaBufNameBytes));
+  if (!buffer.ok()) return buffer.status();
+  if ((*buffer)->size_bytes() != request.size_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat("the provider's dma-buf is of ",
+                                                   (*buffer)->size_bytes(), " bytes instead of ",
+                                                   request.size_bytes));
+  }
+  if (absl::Status fresh = CheckIsNew(shared, (*buffer)->identity()); !fresh.ok()) return fresh;
+  // BUF-4
+  if (shared.options.properties.need_clear) {
+    absl::StatusOr<heaps::HandedOut> opened = (*buffer)->HandOut(heaps::Access::kReadWrite);
+    if (!opened.ok()) return opened.status();
+    absl::Status cleared = heaps::ClearDmaBuf(opened->fd, request.size_bytes);
+    if (!cleared.ok()) return cleared;
+  }
+  return *std::move(buffer);
+}
+
+absl::Status ExternalHeap::CheckIsNew(const Shared& shared, const heaps::BufferIdentity& identity) {
+  if (!shared.options.ledger->Find(identity)) return absl::OkStatus();
+  return absl::InvalidArgumentError("the provider gave memory that is another buffer already");
 }
 
 absl::StatusOr<heaps::FreshMemfd> ExternalHeap::TakeForeign(const Shared& shared,
@@ -230,9 +283,7 @@ absl::StatusOr<heaps::FreshMemfd> ExternalHeap::TakeForeign(const Shared& shared
     return absl::Status(taken.status().code(), absl::StrCat("the provider's memory: ",
                                                             std::string(taken.status().message())));
   }
-  if (shared.options.ledger->Find(taken->identity)) {
-    return absl::InvalidArgumentError("the provider gave memory that is another buffer already");
-  }
+  if (absl::Status fresh = CheckIsNew(shared, taken->identity); !fresh.ok()) return fresh;
   return taken;
 }
 

@@ -6,7 +6,8 @@
 // believed only as far as it can be checked: it must be a memfd of exactly the size, that nobody
 // else's buffer is, and that can be sealed so that it stays so. A provider of another uid than
 // root's and the daemon's has to give back the empty memfd that was offered with the call; the file
-// is then the daemon's own, with everything that this allows (marks, leases, rights).
+// is then the daemon's own, with everything that this allows (marks, leases, rights). Or, of a
+// provider that may give memory of its own and said so, a dma-buf of exactly the size.
 //
 // A buffer keeps its provider's calls, not its heap: once the provider is gone, giving the buffer
 // back is just the end of it (EXT-H1).
@@ -33,6 +34,7 @@ class ExternalHeap final : public heaps::Heap {
   struct Options {
     core::HeapProperties properties;  // as the provider said
     bool takes_foreign_memory = false;
+    bool gives_dma_bufs = false;  // instead of memfds; needs takes_foreign_memory
     std::shared_ptr<ProviderCalls> calls;
     std::shared_ptr<BufferLedger> ledger;  // knows all buffers that are in use
     // DeleteVmo did not work (EXT-7).
@@ -65,10 +67,18 @@ class ExternalHeap final : public heaps::Heap {
   struct Gathering;
 
   static void AskFor(const std::shared_ptr<Gathering>& gathering, size_t index);
+  // Null for heaps that are offered nothing.
+  static absl::StatusOr<std::shared_ptr<Offered>> Offer(Shared& shared, uint64_t size_bytes);
   static absl::StatusOr<std::unique_ptr<heaps::Buffer>> Adopt(const std::shared_ptr<Shared>& shared,
                                                               const heaps::AllocateRequest& request,
-                                                              heaps::FreshMemfd offered,
+                                                              Offered* offered,
                                                               ProviderAnswer answer);
+  static absl::StatusOr<std::unique_ptr<heaps::Buffer>> AdoptMemfd(
+      Shared& shared, const heaps::AllocateRequest& request, heaps::FreshMemfd offered,
+      ForeignFd given);
+  static absl::StatusOr<std::unique_ptr<heaps::Buffer>> AdoptDmaBuf(
+      const Shared& shared, const heaps::AllocateRequest& request, ForeignFd given);
+  static absl::Status CheckIsNew(const Shared& shared, const heaps::BufferIdentity& identity);
   static absl::StatusOr<heaps::FreshMemfd> TakeForeign(const Shared& shared, const ForeignFd& fd,
                                                        uint64_t size_bytes);
   static absl::Status Prepare(Shared& shared, const heaps::FreshMemfd& memfd);

@@ -145,6 +145,7 @@ struct OnRegister {
   // Absent if the message lacked one that it must have; `missing` names that.
   std::optional<core::HeapProperties> properties;  // without the heap's name and abilities
   std::string missing;
+  bool gives_dma_bufs = false;
 };
 struct TakeProviderCall {
   std::optional<Handle> handle;

@@ -64,33 +64,42 @@ void Session::Impl::Do(const CallSlot& slot, op::OnRegister& what) {
                                 absl::StrCat("other processes serve ", limit,
                                              " heaps already (limit provided_heaps)")));
   }
+  const bool trusted = peer.uid == 0 || peer.uid == engine_.daemon_uid;
+  if (what.gives_dma_bufs && !trusted) {
+    return Refuse(slot, Refused(Error::kHandleAccessDenied, "EXT-1", "properties.gives_dma_bufs",
+                                absl::StrCat("user ", peer.uid,
+                                             " may not serve dma-bufs: the daemon cannot make them "
+                                             "its own, as it does with memfds; root and the "
+                                             "daemon's own user may")));
+  }
   core::HeapProperties properties = *what.properties;
   properties.heap = registration->name;
-  // Every buffer is a memfd that the daemon has made, or has made its own.
-  properties.tells_holders_apart = true;
+  // A memfd the daemon has made, or has made its own. Of a dma-buf, references can be counted.
+  properties.tells_holders_apart = !what.gives_dma_bufs;
   properties.reports_end = true;
-  properties.reduces_rights = true;
+  properties.reduces_rights = !what.gives_dma_bufs;
   registration->calls =
       std::make_shared<ProviderCalls>(engine_.loop, engine_.options.limits.provider_answer_ns);
-  ExternalHeap::Options options{
-      .properties = std::move(properties),
-      .takes_foreign_memory = peer.uid == 0 || peer.uid == engine_.daemon_uid,
-      .calls = registration->calls,
-      .ledger = engine_.ledger,
-      .complain =
-          [&engine = engine_, whose = peer](const std::string& text) {
-            engine.Log(core::effect::Log::Level::kWarn, whose, text);
-          },
-      .run_aside =
-          [&engine = engine_](const std::function<void()>& job) {
-            if (!engine.worker.Run(job)) job();
-          }};
+  ExternalHeap::Options options{.properties = std::move(properties),
+                                .takes_foreign_memory = trusted,
+                                .gives_dma_bufs = what.gives_dma_bufs,
+                                .calls = registration->calls,
+                                .ledger = engine_.ledger,
+                                .complain =
+                                    [&engine = engine_, whose = peer](const std::string& text) {
+                                      engine.Log(core::effect::Log::Level::kWarn, whose, text);
+                                    },
+                                .run_aside =
+                                    [&engine = engine_](const std::function<void()>& job) {
+                                      if (!engine.worker.Run(job)) job();
+                                    }};
   registration->heap = std::make_shared<ExternalHeap>(std::move(options), *engine_.options.gate);
   engine_.Log(core::effect::Log::Level::kInfo, peer,
               absl::StrCat(NameOf(registration->name), " is there"));
   engine_.heaps->Add(
-      {registration->heap, absl::StrCat("provider pid ", peer.pid, " (", base::Escape(peer.command),
-                                        "), user ", peer.uid)});
+      {registration->heap,
+       absl::StrCat(what.gives_dma_bufs ? "dma-bufs of " : "", "provider pid ", peer.pid, " (",
+                    base::Escape(peer.command), "), user ", peer.uid)});
   slot.Resolve(OperationResult(core::Nothing{}));
 }
 

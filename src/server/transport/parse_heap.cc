@@ -37,7 +37,10 @@ Operation Parse(const sysmem2::RegisterHeapRequest& from) {
 }
 
 Operation Parse(const sysmem2::OnRegisterRequest& from) {
-  op::OnRegister to{.handle = HandleOf(from), .properties = {}, .missing = MissingIn(from)};
+  op::OnRegister to{.handle = HandleOf(from),
+                    .properties = {},
+                    .missing = MissingIn(from),
+                    .gives_dma_bufs = false};
   if (!to.missing.empty()) return to;
   const sysmem2::HeapProperties& properties = from.properties();
   const sysmem2::CoherencyDomainSupport& support = properties.coherency_domain_support();
@@ -47,6 +50,7 @@ Operation Parse(const sysmem2::OnRegisterRequest& from) {
   known.inaccessible_domain = support.inaccessible_supported();
   known.need_clear = properties.need_clear();
   known.need_flush = IfSet(properties.has_need_flush(), properties.need_flush());
+  to.gives_dma_bufs = properties.gives_dma_bufs();
   return to;
 }
 
