@@ -139,6 +139,7 @@ Outcome<Done> QueueRegistration(Connection& connection,
          domains->set_inaccessible_supported(properties.inaccessible_domain);
          said->set_need_clear(properties.need_clear);
          said->set_need_flush(properties.need_flush);
+         if (properties.gives_dma_bufs) said->set_gives_dma_bufs(true);
        }});
 }
 

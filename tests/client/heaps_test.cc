@@ -116,7 +116,8 @@ class HeapsTest : public SessionTest {
 
 TEST_F(HeapsTest, SayWhatTheyAreBeforeAnythingElse_EXT_2) {
   auto serving = Async([&] {
-    return client_->ServeHeap(kName, 7, {.ram_domain = true, .need_flush = true}, Keeping(), 20s);
+    return client_->ServeHeap(
+        kName, 7, {.ram_domain = true, .need_flush = true, .gives_dma_bufs = true}, Keeping(), 20s);
   });
   const FakeDaemon::Call call = daemon_.NextCall();
   ASSERT_EQ(call.run.operations_size(), 3);
@@ -131,6 +132,7 @@ TEST_F(HeapsTest, SayWhatTheyAreBeforeAnythingElse_EXT_2) {
   EXPECT_TRUE(domains.has_inaccessible_supported() && !domains.inaccessible_supported());
   EXPECT_TRUE(said.properties().has_need_clear() && !said.properties().need_clear());
   EXPECT_TRUE(said.properties().need_flush());
+  EXPECT_TRUE(said.properties().gives_dma_bufs());
   EXPECT_TRUE(call.run.operations(2).has_ping());
   daemon_.Reply(call, 2);
   EXPECT_TRUE(serving.get().ok());

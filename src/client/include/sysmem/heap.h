@@ -15,9 +15,11 @@
  *                                                     .cpu_domain = true};
  *   const struct sysmem_heap_listener listener = {.struct_size = sizeof(listener),
  *                                                 .allocate = allocate, .take_back = take_back};
- *   sysmem_heap_serve(client, "linux.example.sysmem.heap.HEAP_TYPE.POOL", 0, &properties,
- * &listener, NULL, sysmem_deadline_after_ms(5000), &heap, &failure); for (;;) {
- * poll(sysmem_client_fd(client)); sysmem_client_dispatch(client, ...); }
+ *   sysmem_heap_serve(client, "linux.example.sysmem.heap.HEAP_TYPE.POOL", 0,
+ *                     &properties, &listener, NULL,
+ *                     sysmem_deadline_after_ms(5000), &heap, &failure);
+ *
+ * and then sysmem_client_dispatch() whenever sysmem_client_fd() is readable.
  *
  * The life of a buffer: the daemon asks for it (allocate), the program gives a descriptor, others
  * use the buffer; when nobody holds it any more the daemon gives the last descriptor back
@@ -28,8 +30,9 @@
  *
  * Whose memory. A program that is root or runs as the daemon's user may give a memfd of its own.
  * It must be exactly size_bytes large, sealed neither against writing nor against sealing, and no
- * other buffer. Every other program has to fill and give back the memory that it is offered with
- * the call: an empty memfd of that size which belongs to the daemon. Dma-bufs cannot be given yet.
+ * other buffer. Or it says at first that it gives dma-bufs (gives_dma_bufs), which then must be of
+ * exactly size_bytes. Every other program has to fill and give back the memory that it is offered
+ * with the call: an empty memfd of that size which belongs to the daemon.
  * Either way the program keeps no descriptor and no mapping of what it has given, else the buffer
  * never ends; the library closes what passes through its hands.
  *
@@ -78,6 +81,10 @@ struct sysmem_heap_properties {
   bool need_clear;
   /* It is zero already, but may still be in a cache only. */
   bool need_flush;
+  /* What allocate gives are dma-bufs, nothing is offered. Strong holders and weak ones, readers and
+   * writers, cannot be told apart then; the end of a buffer is noticed. Only root and the daemon's
+   * user may. */
+  bool gives_dma_bufs;
 };
 
 /* Each of these gets `data`. */
@@ -130,7 +137,8 @@ struct sysmem_heap_allocation_info {
   uint64_t buffer_collection_id;
   uint64_t buffer_index;
   /* An empty memfd of size_bytes, of fixed size, to fill. Belongs to the call: close every mapping
-   * of it before answering. -1: the daemon could not open it. */
+   * of it before answering. -1: the daemon could not open it, or the heap gives
+   * dma-bufs. */
   int offered_fd;
 };
 

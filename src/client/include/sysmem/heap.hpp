@@ -36,6 +36,7 @@ struct HeapProperties {
   bool inaccessible_domain = false;
   bool need_clear = false;
   bool need_flush = false;
+  bool gives_dma_bufs = false;
 };
 
 // AllocateVmo, to be answered once.
@@ -138,7 +139,8 @@ inline Result<ServedHeap> ServeHeap(sysmem_client* client, const std::string& he
                                     HeapListener listener, Deadline deadline) {
   const sysmem_heap_properties c_properties{
       sizeof(sysmem_heap_properties), properties.cpu_domain, properties.ram_domain,
-      properties.inaccessible_domain, properties.need_clear, properties.need_flush};
+      properties.inaccessible_domain, properties.need_clear, properties.need_flush,
+      properties.gives_dma_bufs};
   sysmem_heap_listener c_listener{};
   c_listener.struct_size = sizeof(c_listener);
   if (listener.allocate) {
