@@ -150,7 +150,7 @@ struct AllocateRequest {
   uint64_t physical_alignment = 0;
 };
 
-// No maintenance, ever (Heap::Maintain).
+// No maintenance until something happens, if ever (Heap::Maintain, Heap::OnMaintenanceDue).
 inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 // All that were asked for, in their order, or why there is none.
@@ -168,6 +168,9 @@ class Heap {
   // Never changes.
   virtual const core::HeapProperties& properties() const = 0;
 
+  // What stands behind it, for people; empty: its type tells. Never changes.
+  virtual std::string backing() const { return ""; }
+
   virtual KeptReady kept_ready() const { return {}; }
 
   // Descriptors that the heap has open for what nobody has asked for yet.
@@ -177,8 +180,12 @@ class Heap {
 
   // What the heap does by itself from time to time, such as looking for damage: called by one
   // thread at a time, which it may keep for milliseconds, first when the heap is put to use and
-  // then at the time it returned, or somewhat later. `now_ns` is CLOCK_MONOTONIC.
+  // then at the time it returned, or somewhat later; earlier does no harm. `now_ns` is
+  // CLOCK_MONOTONIC.
   virtual int64_t Maintain(int64_t /*now_ns*/) { return kNever; }
+  // `due` is to be called, without locks and from any thread, when Maintain has returned kNever and
+  // there is something to do again. Set before the heap is used.
+  virtual void OnMaintenanceDue(std::function<void()> /*due*/) {}
 
   // A buffer of zeroes, or, when the heap's properties say so (need_clear), of whatever is there.
   // May take milliseconds for large buffers; never waits for another process's good will.

@@ -121,6 +121,10 @@ std::vector<UserTotals> BufferLedger::Users() const {
   return users;
 }
 
+std::string BufferLedger::NameOf(const core::HeapProperties& heap) {
+  return absl::StrCat(heap.heap.type, heap.physically_contiguous == true ? ", contiguous" : "");
+}
+
 BufferLedger::Totals BufferLedger::OfHeap(const std::string& heap) const {
   const std::lock_guard lock(mutex_);
   const auto found = by_heap_.find(heap);

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/heap_properties.h"
 #include "heaps/buffer_identity.h"
 #include "server/inspection.h"
 
@@ -68,6 +69,8 @@ class BufferLedger : public std::enable_shared_from_this<BufferLedger> {
   uint64_t descriptors() const;
   // Of everybody who has any.
   std::vector<UserTotals> Users() const;
+  // What a heap is called here: contiguous SYSTEM_RAM and the rest of it are two.
+  static std::string NameOf(const core::HeapProperties& heap);
   Totals OfHeap(const std::string& heap) const;
 
   // From before its first hand-out to its end a buffer is known by what it is (VMO-2).

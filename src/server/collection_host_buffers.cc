@@ -77,7 +77,7 @@ PendingResult CollectionHost::Complete(const core::VmoInfo& found, core::CallId 
 }
 
 void CollectionHost::Apply(core::effect::Allocate allocate) {
-  auto heap = engine_.FindHeap(allocate.plan.settings.buffer.heap);
+  auto heap = engine_.heaps->AllocatorFor(allocate.plan.settings.buffer);
   if (!heap) {
     follow_ups_.push_back(core::event::AllocationFinished{
         allocate.attempt,

@@ -42,6 +42,7 @@
 #include "server/internals.h"
 #include "server/listener.h"
 #include "server/log.h"
+#include "server/pools.h"
 #include "server/pressure_watch.h"
 #include "server/recorder.h"
 #include "server/requirements.h"
@@ -114,6 +115,25 @@ void LogForEngine(core::effect::Log::Level level, const PeerInfo& peer, const st
   if (level == Level::kWarn || level == Level::kError) return ComplainAbout(peer, text);
   if (!spdlog::should_log(spdlog::level::debug)) return;  // escaping costs more than most calls
   spdlog::debug("client uid {} pid {}: {}", peer.uid, peer.pid, base::Escape(text));
+}
+
+// Of this machine.
+uint64_t MemoryBytes() {
+  return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+         static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// Pools show names of clients' as they can be shown. Whoever wants damage to be fatal wants to see
+// the process as it was.
+void ComplainOfPool(heaps::Severity severity, const std::string& text) {
+  const auto level =
+      severity == heaps::Severity::kWarning ? spdlog::level::warn : spdlog::level::err;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    spdlog::log(level, "{}", std::string(line));
+  }
+  if (severity != heaps::Severity::kFatal) return;
+  spdlog::error("ending because of this, as pools.guards wants it");
+  std::abort();
 }
 
 class Daemon {
@@ -195,6 +215,9 @@ absl::Status Daemon::StartEngine() {
   engine_options.gate = &gate_;
   engine_options.heap_providers = options_.heap_providers;
   AddDeviceHeaps(engine_options);
+  absl::Status pools =
+      AddPools(options_.pools, MemoryBytes(), gate_, ComplainOfPool, engine_options);
+  if (!pools.ok()) return pools;
   engine_options.version = SYSMEM_VERSION_STRING;
   if (options_.admin_gid) engine_options.admin_gid = *options_.admin_gid;
   engine_options.encode_session_end = transport::EncodeSessionEnd;

@@ -37,7 +37,7 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
     : options(std::move(engine_options)),
       loop(event_loop),
       started_ns(EventLoop::NowNs()),
-      heaps(std::make_unique<HeapRegistry>(options.core, options.heaps)),
+      heaps(std::make_unique<HeapRegistry>(options.core, options.heaps, options.contiguous_ram)),
       settings(heaps->settings()),
       worker({.name = "sysmemd-alloc"}),
       // One user's take one thread at most, so another user's always finds one.
@@ -59,6 +59,8 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
     options.recorder->Append(
         recording::HeaderLine(absl::StrCat("sysmemd ", options.version), *settings));
   }
+  for (const auto& heap : options.heaps) upkeep.Add(heap);
+  if (options.contiguous_ram) upkeep.Add(options.contiguous_ram);
   heaps->SetOnChange([this](const std::vector<core::Heap>& lost) { TellOfHeaps(lost); });
 }
 
@@ -194,6 +196,7 @@ void Engine::Shutdown() {
   for (const auto& host : internals_->Collections()) {
     host->PostEvent(core::event::FailRoot{why}, {});
   }
+  internals_->upkeep.Stop();
   internals_->negotiations.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
   internals_->worker.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
   internals_->closer.Stop(EventLoop::NowNs() + kShutdownPatienceNs);

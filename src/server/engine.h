@@ -86,6 +86,8 @@ struct EngineOptions {
   EngineLimits limits;
   core::Settings core;  // heaps are filled in from `heaps`
   std::vector<std::shared_ptr<heaps::Heap>> heaps;
+  // Where contiguous buffers of SYSTEM_RAM come from (HEAP-4). Null: there are none.
+  std::shared_ptr<heaps::Heap> contiguous_ram;
   // Asked before memory of heaps in other processes is taken; outlives the engine. Null: there are
   // no such heaps here.
   heaps::ReservationGate* gate = nullptr;

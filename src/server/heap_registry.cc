@@ -13,14 +13,20 @@ bool Is(const heaps::Heap& candidate, const core::Heap& heap) {
 
 }  // namespace
 
-HeapRegistry::HeapRegistry(core::Settings base, std::vector<std::shared_ptr<heaps::Heap>> own)
-    : base_(std::move(base)), own_(std::move(own)) {
+HeapRegistry::HeapRegistry(core::Settings base, std::vector<std::shared_ptr<heaps::Heap>> own,
+                           std::shared_ptr<heaps::Heap> contiguous_ram)
+    : base_(std::move(base)), own_(std::move(own)), contiguous_ram_(std::move(contiguous_ram)) {
   Rebuild();
 }
 
 void HeapRegistry::Rebuild() {
   auto settings = std::make_shared<core::Settings>(base_);
-  for (const auto& heap : own_) settings->heaps.push_back(heap->properties());
+  for (const auto& heap : own_) {
+    core::HeapProperties& properties = settings->heaps.emplace_back(heap->properties());
+    if (contiguous_ram_ && Is(*contiguous_ram_, properties.heap)) {
+      properties.physically_contiguous = true;
+    }
+  }
   for (const Entry& entry : provided_) settings->heaps.push_back(entry.heap->properties());
   settings_ = std::move(settings);
 }
@@ -36,13 +42,21 @@ std::shared_ptr<heaps::Heap> HeapRegistry::Find(const core::Heap& heap) const {
   return nullptr;
 }
 
+std::shared_ptr<heaps::Heap> HeapRegistry::AllocatorFor(
+    const core::BufferMemorySettings& buffer) const {
+  const bool from_pool = buffer.is_physically_contiguous && contiguous_ram_ != nullptr &&
+                         Is(*contiguous_ram_, buffer.heap);
+  return from_pool ? contiguous_ram_ : Find(buffer.heap);
+}
+
 bool HeapRegistry::IsOwn(const core::Heap& heap) const {
   return std::any_of(own_.begin(), own_.end(), [&](const auto& own) { return Is(*own, heap); });
 }
 
 std::vector<HeapRegistry::Entry> HeapRegistry::Entries() const {
   std::vector<Entry> entries;
-  for (const auto& heap : own_) entries.push_back({heap, ""});
+  for (const auto& heap : own_) entries.push_back({heap, heap->backing()});
+  if (contiguous_ram_) entries.push_back({contiguous_ram_, contiguous_ram_->backing()});
   const std::lock_guard lock(mutex_);
   entries.insert(entries.end(), provided_.begin(), provided_.end());
   return entries;

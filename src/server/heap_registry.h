@@ -2,6 +2,9 @@
 //
 // The heaps there are now: the daemon's own, which stay, and those of providers, which come and go.
 //
+// SYSTEM_RAM may be two heaps: contiguous memory comes from a pool, the rest from the heap of that
+// name (HEAP-4). Collections know one, which can be contiguous if there is a pool.
+//
 // Collections learn of changes one after the other, in their order, and never from two threads at a
 // time: the last thing a collection hears is how it is.
 //
@@ -16,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "core/plan.h"
 #include "core/settings.h"
 #include "heaps/heap.h"
 
@@ -30,13 +34,16 @@ class HeapRegistry {
   // Called without locks, after each change or several. `lost`: whose former provider is gone.
   using OnChange = std::function<void(std::vector<core::Heap> lost)>;
 
-  // `base`: everything but the heaps.
-  HeapRegistry(core::Settings base, std::vector<std::shared_ptr<heaps::Heap>> own);
+  // `base`: everything but the heaps. `contiguous_ram`: may be null.
+  HeapRegistry(core::Settings base, std::vector<std::shared_ptr<heaps::Heap>> own,
+               std::shared_ptr<heaps::Heap> contiguous_ram);
 
   // Before the first change; not thread-safe.
   void SetOnChange(OnChange on_change) { on_change_ = std::move(on_change); }
 
   std::shared_ptr<heaps::Heap> Find(const core::Heap& heap) const;
+  // Who makes such buffers.
+  std::shared_ptr<heaps::Heap> AllocatorFor(const core::BufferMemorySettings& buffer) const;
   bool IsOwn(const core::Heap& heap) const;
   std::vector<Entry> Entries() const;
   size_t provided() const;
@@ -56,6 +63,7 @@ class HeapRegistry {
 
   const core::Settings base_;
   const std::vector<std::shared_ptr<heaps::Heap>> own_;
+  const std::shared_ptr<heaps::Heap> contiguous_ram_;
   OnChange on_change_;
 
   mutable std::mutex mutex_;

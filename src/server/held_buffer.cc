@@ -272,6 +272,7 @@ BufferInfo HeldBuffer::Describe() const {
   const int64_t now = EventLoop::NowNs();
   const std::lock_guard lock(mutex_);
   info.gone = buffer_ == nullptr;
+  if (buffer_) info.physical_address = buffer_->physical_address();
   info.hand_outs = hand_outs_;
   info.untracked_holder = untracked_;
   for (const auto& [call, record] : records_) {

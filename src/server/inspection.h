@@ -42,6 +42,8 @@ struct HeapInfo {
   std::string backing;       // what stands behind it; empty: its type tells
   uint64_t live_buffers = 0;
   uint64_t live_bytes = 0;
+  bool secure = false;
+  std::vector<NamedCounter> figures;
 };
 
 struct ServerInfo {
@@ -126,7 +128,8 @@ struct BufferInfo {
   uint64_t device = 0;
   uint64_t inode = 0;
   uint64_t size_bytes = 0;  // of the memory object
-  uint64_t hand_outs = 0;   // given out so far
+  std::optional<uint64_t> physical_address;
+  uint64_t hand_outs = 0;  // given out so far
   bool gone = false;
   core::BufferState state = core::BufferState::kStrong;
   std::vector<HolderOfBuffer> holders;

@@ -23,6 +23,7 @@
 #include "server/export_table.h"
 #include "server/failed_collections.h"
 #include "server/heap_registry.h"
+#include "server/heap_upkeep.h"
 #include "server/held_descriptors.h"
 #include "server/last_close.h"
 #include "server/unread_budget.h"
@@ -48,7 +49,6 @@ class Engine::Internals {
   // not large (failed_collections.h).
   FailedCollections failed_collections;
 
-  std::shared_ptr<heaps::Heap> FindHeap(const core::Heap& heap) const { return heaps->Find(heap); }
   void Log(core::effect::Log::Level level, const PeerInfo& peer, const std::string& text) const;
 
   // The registry of sessions: caps, lookups, and the last ones that ended.
@@ -65,7 +65,8 @@ class Engine::Internals {
   ServerInfo MakeServerInfo() const;
   std::vector<NamedLimit> MakeLimits() const;
   std::vector<NamedCounter> MakeCounters() const;
-  std::vector<HeapInfo> MakeHeapInfos() const;
+  enum class Figures : bool { kNo, kYes };
+  std::vector<HeapInfo> MakeHeapInfos(Figures figures) const;
 
   const EngineOptions options;
   EventLoop& loop;
@@ -74,6 +75,7 @@ class Engine::Internals {
   const std::unique_ptr<HeapRegistry> heaps;
   // What all collections begin with, and recordings: heaps as they were when the daemon began.
   const std::shared_ptr<const core::Settings> settings;
+  HeapUpkeep upkeep;
   Worker worker;
   Worker negotiations;  // dear ones; the owner is the user who began the collection
   Closer closer;

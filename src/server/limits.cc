@@ -192,15 +192,24 @@ std::vector<NamedCounter> Engine::Internals::MakeCounters() const {
   };
 }
 
-std::vector<HeapInfo> Engine::Internals::MakeHeapInfos() const {
+std::vector<HeapInfo> Engine::Internals::MakeHeapInfos(Figures figures) const {
   std::vector<HeapInfo> infos;
+  const auto known = heaps->settings();
   for (const HeapRegistry::Entry& entry : heaps->Entries()) {
     HeapInfo info;
     info.properties = entry.heap->properties();
     info.backing = entry.backing;
-    const BufferLedger::Totals totals = ledger->OfHeap(info.properties.heap.type);
+    const auto& secure = known->secure_heaps;
+    info.secure = std::find(secure.begin(), secure.end(), info.properties.heap) != secure.end();
+    const BufferLedger::Totals totals = ledger->OfHeap(BufferLedger::NameOf(info.properties));
     info.live_buffers = totals.buffers;
     info.live_bytes = totals.bytes;
+    if (figures == Figures::kYes) {
+      for (heaps::Figure& figure : entry.heap->figures()) {
+        info.figures.push_back({std::move(figure.name), figure.value, std::move(figure.unit),
+                                std::move(figure.description)});
+      }
+    }
     infos.push_back(std::move(info));
   }
   infos.insert(infos.end(), options.unusable_heaps.begin(), options.unusable_heaps.end());
@@ -211,7 +220,7 @@ ServerInfo Engine::Internals::MakeServerInfo() const {
   ServerInfo info;
   info.version = options.version;
   info.features = options.features;
-  info.heaps = MakeHeapInfos();
+  info.heaps = MakeHeapInfos(Figures::kNo);
   info.limits = MakeLimits();
   return info;
 }

@@ -155,6 +155,11 @@ absl::Status ReadRecordFile(const std::string& value, Options& options) {
   return absl::OkStatus();
 }
 
+template <absl::Status (*kRead)(const std::string& value, PoolSettings& settings)>
+absl::Status ReadPool(const std::string& value, Options& options) {
+  return kRead(value, options.pools);
+}
+
 struct Setting {
   const char* flag;
   const char* variable;
@@ -180,6 +185,19 @@ constexpr Setting kSettings[] = {
      "Memory for buffers made ahead of time, at most (default 64)", ReadWarmPool},
     {"--max-buffer-size", "SYSMEMD_MAX_BUFFER_SIZE", "memory.max_buffer_size", "BYTES",
      "What one buffer may hold at most, as in 4096 or 64MiB (default 256MiB)", ReadMaxBufferSize},
+    {"--contiguous-pool", "SYSMEMD_CONTIGUOUS_POOL", "pools.contiguous", "SIZE",
+     "Contiguous memory, simulated: bytes, or as in -5 percent of the memory (default 0: none)",
+     ReadPool<ReadContiguousPool>},
+    {"--pool-guards", "SYSMEMD_POOL_GUARDS", "pools.guards", "WORD,WORD...",
+     "Of the contiguous pool: internal, fatal, unused-disabled, pages=COUNT (default 1), "
+     "unused-cycle-seconds=COUNT (default 600)",
+     ReadPool<ReadPoolGuards>},
+    {"--protected-pool", "SYSMEMD_PROTECTED_POOL", "pools.protected", "SIZE",
+     "Secure memory, simulated: as --contiguous-pool (default 0: none)",
+     ReadPool<ReadProtectedPool>},
+    {"--simulated-secure-heaps", "SYSMEMD_SIMULATED_SECURE_HEAPS", "pools.simulated_secure_heaps",
+     "HEAP,HEAP...", "Heaps of secure memory that need no driver, by their types",
+     ReadPool<ReadSimulatedSecureHeaps>},
     {"--format-costs", "SYSMEMD_FORMAT_COSTS", "formats.costs", "FILE:FILE...",
      "Files that say which image formats to prefer", ReadFormatCostFiles},
     {"--record", "SYSMEMD_RECORD", "record.file", "FILE",

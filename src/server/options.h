@@ -22,6 +22,7 @@
 #include "core/settings.h"
 #include "heaps/warm_pool.h"
 #include "server/log.h"
+#include "server/pool_settings.h"
 
 namespace sysmem::server {
 
@@ -41,6 +42,7 @@ struct Options {
   // Which of several possible image formats is chosen (COST-1). Of equal entries the later holds.
   std::vector<core::FormatCost> format_costs;
   std::vector<std::string> format_cost_files;  // are in format_costs already
+  PoolSettings pools;
   std::string record_file;      // gets what happens to collections; empty: nothing does
   std::optional<int> ready_fd;  // gets one byte when clients can connect, then is closed
   // For tests of the order of calls: they reach the sessions shuffled, by this seed.

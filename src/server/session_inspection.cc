@@ -196,7 +196,7 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectCollection& what) {
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::InspectHeaps&) {
-  slot.Resolve(OperationResult(engine_.MakeHeapInfos()));
+  slot.Resolve(OperationResult(engine_.MakeHeapInfos(Engine::Internals::Figures::kYes)));
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::InspectSessions&) {

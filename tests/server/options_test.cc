@@ -200,6 +200,65 @@ TEST_F(OptionsTest, RefuseAWrongValueByItsPlace) {
   EXPECT_THAT(Complaint({"--socket", ""}), HasSubstr("expected a path"));
 }
 
+TEST_F(OptionsTest, OfferNoPoolsUnlessAsked) {
+  EXPECT_EQ(Good({}).pools, PoolSettings{});
+  EXPECT_EQ(Good({}).pools.contiguous, 0);
+  EXPECT_EQ(Good({}).pools.protected_memory, 0);
+}
+
+TEST_F(OptionsTest, TakeTheSizesOfPoolsInBytesOrPercent) {  // CFG-1
+  Configure("[pools]\ncontiguous = \"-7\"\nprotected = \"65536\"\n");
+  EXPECT_EQ(Good({}).pools.contiguous, -7);
+  EXPECT_EQ(Good({}).pools.protected_memory, 65536);
+  EXPECT_EQ(Good({"--contiguous-pool", "-5"}).pools.contiguous, -5);
+  EXPECT_EQ(Good({"--contiguous-pool=4096"}).pools.contiguous, 4096);
+  EXPECT_EQ(Good({"--contiguous-pool", ""}).pools.contiguous, -7);  // changes nothing
+  EXPECT_EQ(Good({"--protected-pool", "0"}).pools.protected_memory, 0);
+  EXPECT_EQ(Complaint({"--protected-pool", "-100"}),
+            "sysmemd: --protected-pool: size: \"-100\", expected bytes from 0 up, or percent of "
+            "memory from -1 to -99\n");
+  Configure("\npools.contiguous = \"64MiB\"\n");
+  EXPECT_THAT(Complaint({}), StartsWith("sysmemd: " + config_ + ":2: pools.contiguous: size: "));
+}
+
+TEST_F(OptionsTest, SwitchGuardsOnByTheirWords) {  // CFG-2
+  const heaps::GuardOptions guards =
+      Good({"--pool-guards", "internal,pages=2,fatal,unused-disabled,unused-cycle-seconds=42"})
+          .pools.guards;
+  EXPECT_EQ(guards.pages, 2U);
+  EXPECT_TRUE(guards.internal);
+  EXPECT_TRUE(guards.fatal);
+  EXPECT_FALSE(guards.unused);
+  EXPECT_EQ(guards.unused_cycle_seconds, 42U);
+  Configure("[pools]\nguards = \"fatal\"\n");
+  EXPECT_TRUE(Good({}).pools.guards.fatal);
+  EXPECT_EQ(Good({"--pool-guards", "pages="}).pools.guards, heaps::GuardOptions{});
+}
+
+TEST_F(OptionsTest, RefuseGuardsThatNobodyKnows) {
+  for (const char* wrong : {"internal=1", "pages", "outside", "internal fatal"}) {
+    EXPECT_THAT(Complaint({"--pool-guards", wrong}),
+                StartsWith("sysmemd: --pool-guards: expected internal, fatal, "))
+        << wrong;
+  }
+  EXPECT_EQ(Complaint({"--pool-guards", "pages=fasfas"}),
+            "sysmemd: --pool-guards: guard pages: \"fasfas\", expected a whole decimal number\n");
+  EXPECT_EQ(Complaint({"--pool-guards", "pages=257"}),
+            "sysmemd: --pool-guards: guard pages: 257, expected 0 to 256\n");
+}
+
+TEST_F(OptionsTest, NameHeapsOfSecureMemoryToSimulate) {
+  EXPECT_THAT(Good({"--simulated-secure-heaps", "a.HEAP_TYPE.ONE,b.HEAP_TYPE.TWO"})
+                  .pools.simulated_secure_heaps,
+              ElementsAre("a.HEAP_TYPE.ONE", "b.HEAP_TYPE.TWO"));
+  for (const std::string wrong :
+       {"SECURE", core::kHeapSystemRam, "a.HEAP_TYPE.ONE,a.HEAP_TYPE.ONE"}) {
+    EXPECT_THAT(Complaint({"--simulated-secure-heaps", wrong.c_str()}),
+                StartsWith("sysmemd: --simulated-secure-heaps: expected heap types"))
+        << wrong;
+  }
+}
+
 TEST_F(OptionsTest, RefuseAValueThatIsNoString) {
   Configure("socket.mode = 660\n");
   EXPECT_THAT(Complaint({}), HasSubstr(":1: socket.mode must be a string in quotes"));

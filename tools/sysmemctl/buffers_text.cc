@@ -2,6 +2,8 @@
 //
 // The buffers of a collection, and who keeps each of them.
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 #include <map>
 #include <string>
 #include <tuple>
@@ -72,6 +74,19 @@ std::string DescribeHolders(const Json& buffers) {
   return table.empty() ? "" : table.ToString();
 }
 
+// "0 at 0x10000100000, 1 at 0x10000200000", of those whose heap knows.
+std::string DescribeAddresses(const Json& buffers) {
+  std::string text;
+  for (const Json& buffer : buffers) {
+    if (!buffer.contains("physical_address")) continue;
+    char address[24];
+    std::snprintf(address, sizeof(address), "0x%" PRIx64, Number(buffer, "physical_address"));
+    text += (text.empty() ? "  physical addresses: " : ", ") +
+            std::to_string(Number(buffer, "index")) + " at " + address;
+  }
+  return text.empty() ? text : text + "\n";
+}
+
 // Those that somebody holds whom the daemon knows nothing of.
 std::string DescribeUntracked(const Json& buffers) {
   std::vector<uint64_t> untracked;
@@ -104,7 +119,8 @@ std::string DescribeBuffers(const Json& detail) {
          std::to_string(Number(buffer, "hand_outs")),
          std::to_string(Number(buffer, "device")) + ":" + std::to_string(Number(buffer, "inode"))});
   }
-  return "buffers:\n" + table.ToString() + DescribeHolders(buffers) + DescribeUntracked(buffers);
+  return "buffers:\n" + table.ToString() + DescribeAddresses(buffers) + DescribeHolders(buffers) +
+         DescribeUntracked(buffers);
 }
 
 }  // namespace sysmem::ctl

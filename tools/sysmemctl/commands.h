@@ -14,7 +14,7 @@ namespace sysmem::ctl {
 // Figures of the whole daemon, its limits and how close it is to each.
 Result<void> PrintStatus(DaemonView& daemon, bool json);
 // Heaps, and why those that cannot be used cannot.
-Result<void> PrintHeaps(DaemonView& daemon, bool json);
+Result<void> PrintHeaps(DaemonView& daemon, bool json, bool figures);
 // Collections, and sessions with the reason of those that ended.
 Result<void> PrintList(DaemonView& daemon, bool json);
 // One collection or one session. Collection ids and session ids do not collide: the first grow from

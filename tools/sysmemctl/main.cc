@@ -45,6 +45,8 @@ int Main(int argc, char** argv) {
 
   auto* status = app.add_subcommand("status", "The daemon in figures, and its limits");
   auto* heaps = app.add_subcommand("heaps", "Heaps, and why some cannot be used");
+  bool figures = false;
+  heaps->add_flag("--figures", figures, "Also what heaps count");
   auto* list = app.add_subcommand("list", "Collections and sessions");
   auto* show = app.add_subcommand("show", "One collection or session in full");
   uint64_t id = 0;
@@ -90,7 +92,7 @@ int Main(int argc, char** argv) {
   if (!daemon.ok()) return Complain(daemon.failure());
   Result<void> done;
   if (*status) done = PrintStatus(*daemon, json);
-  if (*heaps) done = PrintHeaps(*daemon, json);
+  if (*heaps) done = PrintHeaps(*daemon, json, figures);
   if (*list) done = PrintList(*daemon, json);
   if (*show) done = PrintOne(*daemon, id, json);
   if (*why) done = PrintWhy(*daemon, id, json);

@@ -98,10 +98,12 @@ void AddUsers(const Json& users, Exposition& to) {
   }
 }
 
+// SYSTEM_RAM may be listed twice.
 std::string HeapLabels(const Json& info) {
   const Json heap = info.value("heap", Json::object());
   return "heap=\"" + Label(Text(heap, "heap_type")) + "\",id=\"" +
-         std::to_string(Number(heap, "id")) + "\"";
+         std::to_string(Number(heap, "id")) + "\"" +
+         (Flag(info, "physically_contiguous") ? ",contiguous=\"yes\"" : "");
 }
 
 void AddHeaps(const Json& heaps, Exposition& to) {

@@ -62,7 +62,38 @@ Result<void> PrintStatus(DaemonView& daemon, bool json) {
   return {};
 }
 
-Result<void> PrintHeaps(DaemonView& daemon, bool json) {
+namespace {
+
+std::string KindOf(const Json& heap_info) {
+  const bool contiguous = Flag(heap_info, "physically_contiguous");
+  if (Flag(heap_info, "secure")) return contiguous ? "secure,contiguous" : "secure";
+  return contiguous ? "contiguous" : "";
+}
+
+// What the heaps count, those that count anything.
+std::string DescribeFigures(const Json& heaps) {
+  std::string text;
+  for (const Json& info : heaps) {
+    const Json figures = info.value("figures", Json::array());
+    if (figures.empty()) continue;
+    Table table({{"  COUNTED", Table::Align::kLeft},
+                 {"VALUE", Table::Align::kRight},
+                 {"UNIT", Table::Align::kLeft},
+                 {"WHAT", Table::Align::kLeft}});
+    for (const Json& figure : figures) {
+      table.Add({"  " + Safe(Text(figure, "name")), std::to_string(Number(figure, "value")),
+                 Safe(Text(figure, "unit")), Safe(Text(figure, "description"))});
+    }
+    const std::string kind = KindOf(info);
+    text += "\n" + HeapName(info.value("heap", Json::object())) +
+            (kind.empty() ? "" : " (" + kind + ")") + ":\n" + table.ToString();
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<void> PrintHeaps(DaemonView& daemon, bool json, bool figures) {
   Result<Json> answer = daemon.Ask("ListHeaps");
   if (!answer.ok()) return answer.failure();
   const Json heaps = answer->value("heaps", Json::array());
@@ -74,6 +105,7 @@ Result<void> PrintHeaps(DaemonView& daemon, bool json) {
                {"USABLE", Table::Align::kLeft},
                {"DOMAINS", Table::Align::kLeft},
                {"READ-ONLY", Table::Align::kLeft},
+               {"KIND", Table::Align::kLeft},
                {"TYPE", Table::Align::kLeft},
                {"BACKING", Table::Align::kLeft}});
   std::string reasons;
@@ -90,13 +122,13 @@ Result<void> PrintHeaps(DaemonView& daemon, bool json) {
     table.Add(
         {HeapName(heap), usable ? "yes" : "no", supported,
          Flag(info.value("abilities", Json::object()), "reduces_rights") ? "enforced" : "advisory",
-         Safe(Text(heap, "heap_type")), Safe(Text(info, "backing"))});
+         KindOf(info), Safe(Text(heap, "heap_type")), Safe(Text(info, "backing"))});
     if (usable) continue;
     reasons += HeapName(heap) + ": " + Safe(Text(info, "why_unusable")) + "\n";
     const std::string remedy = Safe(Text(info, "remedy"));
     if (!remedy.empty()) reasons += "    " + remedy + "\n";
   }
-  std::cout << table.ToString() << reasons;
+  std::cout << table.ToString() << reasons << (figures ? DescribeFigures(heaps) : "");
   return {};
 }
 

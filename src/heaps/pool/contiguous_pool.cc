@@ -122,6 +122,8 @@ absl::StatusOr<std::unique_ptr<Buffer>> ContiguousPool::TryAllocate(
 
 int64_t ContiguousPool::Maintain(int64_t now_ns) { return core_->memory->Maintain(now_ns); }
 
+std::string ContiguousPool::backing() const { return core_->space.Describe(); }
+
 void ContiguousPool::SetReady(bool ready) {
   core_->space.WithBooks([ready](PoolBooks& books) { books.set_ready(ready); });
 }

@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -48,6 +49,7 @@ class ContiguousPool final : public Heap {
 
   // Contiguous, and told apart from the daemon's other SYSTEM_RAM by that (HEAP-4).
   const core::HeapProperties& properties() const override { return properties_; }
+  std::string backing() const override;
   std::vector<Figure> figures() const override { return ToFigures(ReadFigures()); }
   int64_t Maintain(int64_t now_ns) override;
 

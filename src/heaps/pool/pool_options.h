@@ -15,7 +15,7 @@
 
 namespace sysmem::heaps {
 
-// Percent of the machine's memory where nothing is configured (server behaviour 7.1).
+// Percent of the machine's memory where neither bytes nor percent are given (server behaviour 7.1).
 inline constexpr int64_t kDefaultContiguousPercent = 5;
 inline constexpr int64_t kDefaultProtectedPercent = 0;
 // What the size of the protected pool is rounded up to.

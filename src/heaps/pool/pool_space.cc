@@ -86,21 +86,31 @@ absl::Status CheckForPool(const AllocateRequest& request) {
 PoolSpace::PoolSpace(PoolOptions options)
     : options_(WithClock(std::move(options))), books_(LayoutOf(options_), options_.ready) {}
 
+std::string PoolSpace::Describe() const {
+  return absl::StrCat("simulated pool of ", options_.size_bytes, " bytes");
+}
+
 void PoolSpace::Tell(Severity severity, const std::string& text) const {
   if (options_.complain) options_.complain(severity, text);
 }
 
 absl::StatusOr<PoolRegion> PoolSpace::Take(uint64_t bytes, uint64_t alignment) {
   const int64_t now_ns = Now();
-  std::string description;
+  std::string text;
   absl::StatusOr<PoolRegion> taken = WithBooks([&](PoolBooks& books) {
     absl::StatusOr<PoolRegion> region = books.Take(bytes, alignment, now_ns);
-    if (absl::IsResourceExhausted(region.status())) description = books.Describe();
+    if (!absl::IsResourceExhausted(region.status())) return region;
+    if (now_ns < quiet_until_ns_) {
+      ++untold_;
+      return region;
+    }
+    quiet_until_ns_ = now_ns + kNoFitQuietNs;
+    if (untold_ != 0) absl::StrAppend(&text, untold_, " refusals before were not told of; ");
+    untold_ = 0;
+    absl::StrAppend(&text, region.status().message(), "\n", books.Describe());
     return region;
   });
-  if (!description.empty()) {
-    Tell(Severity::kWarning, absl::StrCat(taken.status().message(), "\n", description));
-  }
+  if (!text.empty()) Tell(Severity::kWarning, text);
   return taken;
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -28,6 +29,9 @@ enum class Severity {
   kFatal,  // whoever is told ends the process (GuardOptions::fatal)
 };
 using Complain = std::function<void(Severity severity, const std::string& text)>;
+
+// How long nothing more is told of buffers that do not fit.
+inline constexpr int64_t kNoFitQuietNs = 10'000'000'000;
 
 // No file is that large, and everything that is computed from it fits.
 inline constexpr uint64_t kMaxPoolBytes = uint64_t{1} << 52;
@@ -71,10 +75,13 @@ class PoolSpace {
 
   const PoolOptions& options() const { return options_; }
   const PoolLayout& layout() const { return books_.layout(); }  // never changes
+  // "simulated pool of 67108864 bytes".
+  std::string Describe() const;
   int64_t Now() const { return options_.clock(); }
   void Tell(Severity severity, const std::string& text) const;
 
-  // As PoolBooks::Take; says in full who has what when nothing fits (POOL-6).
+  // As PoolBooks::Take; when nothing fits says in full who has what (POOL-6), but not again within
+  // kNoFitQuietNs: whoever has tried once may try without end.
   absl::StatusOr<PoolRegion> Take(uint64_t bytes, uint64_t alignment);
 
   // Gives back what was taken for a buffer that could not be made (POOL-7).
@@ -95,7 +102,10 @@ class PoolSpace {
  private:
   const PoolOptions options_;
   std::mutex mutex_;
-  PoolBooks books_;  // guarded by mutex_, except its layout
+  // Guarded by mutex_:
+  PoolBooks books_;                                               // except its layout
+  int64_t quiet_until_ns_ = std::numeric_limits<int64_t>::min();  // about what does not fit
+  uint64_t untold_ = 0;                                           // refusals since
 };
 
 }  // namespace sysmem::heaps

@@ -38,39 +38,37 @@ core::HeapProperties PropertiesOf(const PoolOptions& options) {
 // of the books, and that of the ranges, which is held while the hardware works.
 class SecureHeap::Core {
  public:
-  Core(PoolOptions options, ProtectionHardware& hardware)
-      : space(std::move(options)), is_dynamic_(hardware.is_dynamic()), ranges_(hardware) {}
+  Core(PoolOptions options, std::shared_ptr<ProtectionHardware> hardware)
+      : space(std::move(options)), hardware_(std::move(hardware)), ranges_(*hardware_) {}
 
   absl::Status Protect(const PoolRegion& region) {
-    const int64_t now_ns = space.Now();
-    const std::lock_guard lock(mutex_);
-    last_activity_ns_ = now_ns;
-    return ranges_.Add(Physical(region));
+    return Change([&] { return ranges_.Add(Physical(region)); });
   }
 
   // For a buffer that has gone.
   void Release(const PoolRegion& region) {
     const LiveBuffer buffer =
         space.WithBooks([&](PoolBooks& books) { return books.Remove(region); });
-    const int64_t now_ns = space.Now();
-    {
-      const std::lock_guard lock(mutex_);
-      last_activity_ns_ = now_ns;
+    (void)Change([&] {
       ranges_.Delete(Physical(region));
-    }
+      return absl::OkStatus();
+    });
+    const int64_t now_ns = space.Now();
     space.WithBooks(
         [&](PoolBooks& books) { books.GiveBack(buffer, now_ns, /*keep_history=*/false); });
   }
 
   int64_t Maintain(int64_t now_ns) {
-    if (!is_dynamic_) return kNever;
+    if (!is_dynamic()) return kNever;
     const std::lock_guard lock(mutex_);
     if (now_ns < last_activity_ns_ + kQuietNs) return last_activity_ns_ + kQuietNs;
-    ranges_.Improve();
-    return now_ns + kQuietNs;
+    if (ranges_.Improve()) return now_ns + kQuietNs;
+    settled_ = true;
+    return kNever;
   }
+  void OnMaintenanceDue(std::function<void()> due) { due_ = std::move(due); }
 
-  bool is_dynamic() const { return is_dynamic_; }
+  bool is_dynamic() const { return hardware_->is_dynamic(); }
   uint64_t ProtectedBytes() {
     const std::lock_guard lock(mutex_);
     return ranges_.protected_bytes();
@@ -79,16 +77,34 @@ class SecureHeap::Core {
   PoolSpace space;
 
  private:
+  // From then on it is quiet, and what could be improved is looked for (PROT-4).
+  template <typename Work>
+  absl::Status Change(Work work) {
+    const int64_t now_ns = space.Now();
+    bool was_settled = false;
+    absl::Status done;
+    {
+      const std::lock_guard lock(mutex_);
+      last_activity_ns_ = now_ns;
+      was_settled = std::exchange(settled_, false);
+      done = work();
+    }
+    if (was_settled && due_ && is_dynamic()) due_();
+    return done;
+  }
+
   Region Physical(const PoolRegion& region) const {
     const uint64_t begin = space.PhysicalAddress(region);
     return {.begin = begin, .end = begin + region.buffer.size()};
   }
 
-  const bool is_dynamic_;
+  const std::shared_ptr<ProtectionHardware> hardware_;
+  std::function<void()> due_;  // set once, at the beginning
   std::mutex mutex_;
   // Guarded by mutex_:
   ProtectedRanges ranges_;
   int64_t last_activity_ns_ = 0;
+  bool settled_ = false;  // nobody calls Maintain until something changes
 };
 
 class SecureHeap::SecureBuffer final : public MemfdBuffer {
@@ -115,9 +131,8 @@ class SecureHeap::SecureBuffer final : public MemfdBuffer {
   const PoolRegion region_;
 };
 
-absl::StatusOr<std::unique_ptr<SecureHeap>> SecureHeap::Create(ReservationGate& gate,
-                                                               PoolOptions options,
-                                                               ProtectionHardware& hardware) {
+absl::StatusOr<std::unique_ptr<SecureHeap>> SecureHeap::Create(
+    ReservationGate& gate, PoolOptions options, std::shared_ptr<ProtectionHardware> hardware) {
   if (absl::Status valid = CheckPoolOptions(options); !valid.ok()) return valid;
   const Region space{.begin = options.physical_base,
                      .end = options.physical_base + options.size_bytes};
@@ -125,14 +140,14 @@ absl::StatusOr<std::unique_ptr<SecureHeap>> SecureHeap::Create(ReservationGate& 
     return absl::InvalidArgumentError(absl::StrCat("pool ", base::Quote(options.name),
                                                    ": guards, expected none in secure memory"));
   }
-  if (hardware.space() != space) {
+  if (hardware->space() != space) {
     return absl::InvalidArgumentError(
         absl::StrCat("pool ", base::Quote(options.name), " from ", space.begin, " to ", space.end,
-                     ", expected what can be protected, from ", hardware.space().begin, " to ",
-                     hardware.space().end));
+                     ", expected what can be protected, from ", hardware->space().begin, " to ",
+                     hardware->space().end));
   }
   return std::unique_ptr<SecureHeap>(
-      new SecureHeap(gate, std::make_shared<Core>(std::move(options), hardware)));
+      new SecureHeap(gate, std::make_shared<Core>(std::move(options), std::move(hardware))));
 }
 
 SecureHeap::SecureHeap(ReservationGate& gate, std::shared_ptr<Core> core)
@@ -166,6 +181,12 @@ absl::StatusOr<std::unique_ptr<Buffer>> SecureHeap::TryAllocate(const AllocateRe
 }
 
 int64_t SecureHeap::Maintain(int64_t now_ns) { return core_->Maintain(now_ns); }
+
+void SecureHeap::OnMaintenanceDue(std::function<void()> due) {
+  core_->OnMaintenanceDue(std::move(due));
+}
+
+std::string SecureHeap::backing() const { return core_->space.Describe(); }
 
 void SecureHeap::SetReady(bool ready) {
   core_->space.WithBooks([ready](PoolBooks& books) { books.set_ready(ready); });

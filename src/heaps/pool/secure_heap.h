@@ -3,7 +3,8 @@
 // A heap of memory that no CPU can read, simulated (server behaviour 8.2): buffers with a place in
 // simulated physical memory, which protecting hardware covers while they live.
 //
-//   SimulatedProtection hardware({.space = {.begin = base, .end = base + size}});
+//   auto hardware = std::make_shared<SimulatedProtection>(
+//       SimulatedProtectionOptions{.space = {.begin = base, .end = base + size}});
 //   absl::StatusOr<std::unique_ptr<SecureHeap>> heap = SecureHeap::Create(
 //       gate, {.name = "SysmemProtectedPool", .heap = {.type = kSecure}, .size_bytes = size,
 //              .physical_base = base, .guards = kNoGuards, .ready = false}, hardware);
@@ -17,11 +18,13 @@
 // forbids), as it could in a file of its own.
 //
 // A buffer's place is free, and no longer protected, when its Buffer is destroyed. Buffers may
-// outlive the heap, but not the hardware. Thread-safe.
+// outlive the heap, and keep the hardware. Thread-safe.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -42,16 +45,17 @@ class SecureHeap final : public Heap {
   // Each buffer is protected in `hardware`, whose space is the pool's, in physical addresses; with
   // hardware that is not dynamic, all of it from the first buffer on.
   // Errors: InvalidArgument for options out of their bounds, guards, or another space.
-  static absl::StatusOr<std::unique_ptr<SecureHeap>> Create(ReservationGate& gate,
-                                                            PoolOptions options,
-                                                            ProtectionHardware& hardware);
+  static absl::StatusOr<std::unique_ptr<SecureHeap>> Create(
+      ReservationGate& gate, PoolOptions options, std::shared_ptr<ProtectionHardware> hardware);
 
   // The inaccessible domain only.
   const core::HeapProperties& properties() const override { return properties_; }
   std::vector<Figure> figures() const override { return ToFigures(ReadFigures()); }
+  std::string backing() const override;
   // When nothing has been allocated or freed for a second, one step towards the fewest protected
-  // bytes, each second (PROT-4).
+  // bytes, each second until there is none left (PROT-4).
   int64_t Maintain(int64_t now_ns) override;
+  void OnMaintenanceDue(std::function<void()> due) override;
 
   // Besides what heap.h says: what the hardware says when it has no pages for another range; the
   // buffer is then not made (PROT-3).

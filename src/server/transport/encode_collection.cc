@@ -143,6 +143,7 @@ void EncodeBuffer(const BufferInfo& from, sysmem2::BufferInfo* to) {
   to->set_state(EncodeState(from.state));
   to->set_hand_outs(from.hand_outs);
   to->set_untracked_holder(from.untracked_holder);
+  if (from.physical_address) to->set_physical_address(*from.physical_address);
   for (const HolderOfBuffer& holder : from.holders) {
     sysmem2::HolderInfo* info = to->add_holders();
     info->set_node_id(holder.node);

@@ -21,6 +21,15 @@ void Encode(const HeapInfo& from, sysmem2::HeapInfo* to) {
   to->set_remedy(ValidUtf8(from.remedy));
   to->set_buffers(from.live_buffers);
   to->set_bytes(from.live_bytes);
+  to->set_physically_contiguous(properties.physically_contiguous == true);
+  to->set_secure(from.secure);
+  for (const NamedCounter& figure : from.figures) {
+    sysmem2::HeapFigure* added = to->add_figures();
+    added->set_name(ValidUtf8(figure.name));
+    added->set_value(figure.value);
+    added->set_unit(ValidUtf8(figure.unit));
+    added->set_description(ValidUtf8(figure.description));
+  }
 }
 
 void Encode(const NamedLimit& from, sysmem2::Limit* to) {

@@ -28,6 +28,7 @@ using testing::Each;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
+using testing::StartsWith;
 
 std::string LinkOf(base::BorrowedFd fd) {
   return std::filesystem::read_symlink(absl::StrCat("/proc/self/fd/", fd.get())).string();
@@ -114,6 +115,20 @@ TEST_F(ContiguousPoolTest, SaysInFullWhoHasWhatWhenNothingFits) {  // POOL-6
               HasSubstr(absl::StrCat("id ", large->identity().inode,
                                      " \"camera:0\" of 4096000 bytes at offset 0")));
   EXPECT_THAT(complaints_[0].text, HasSubstr("\"Unknown\" of 4096 bytes at offset 4096000"));
+}
+
+TEST_F(ContiguousPoolTest, SaysSoOnceInAWhileHoweverOftenSomebodyTries) {
+  Start(Options());
+  for (int i = 0; i < 1000; ++i) (void)Refusal(5 * kMiB);
+  EXPECT_THAT(complaints_, SizeIs(1));
+  now_ += kNoFitQuietNs - 1;
+  (void)Refusal(5 * kMiB);
+  EXPECT_THAT(complaints_, SizeIs(1));
+  now_ += 1;
+  (void)Refusal(5 * kMiB);
+  ASSERT_THAT(complaints_, SizeIs(2));
+  EXPECT_THAT(complaints_[1].text, StartsWith("1000 refusals before were not told of; "));
+  EXPECT_EQ(pool_->ReadFigures().allocations_failed, 1002U);
 }
 
 // Case POOL-5

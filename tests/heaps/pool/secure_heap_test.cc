@@ -14,7 +14,7 @@
 
 #include <cerrno>
 #include <chrono>
-#include <optional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,10 +48,10 @@ class SecureHeapTest : public testing::Test {
 
   void Start(bool is_dynamic) {
     heap_.reset();
-    hardware_.emplace(SimulatedProtectionOptions{
+    hardware_ = std::make_shared<Hardware>(SimulatedProtectionOptions{
         .space = {.begin = kBase, .end = kBase + kPoolBytes}, .is_dynamic = is_dynamic});
     absl::StatusOr<std::unique_ptr<SecureHeap>> made =
-        SecureHeap::Create(gate_, Options(), *hardware_);
+        SecureHeap::Create(gate_, Options(), hardware_);
     ASSERT_TRUE(made.ok()) << made.status();
     heap_ = *std::move(made);
     heap_->SetReady(true);
@@ -83,7 +83,7 @@ class SecureHeapTest : public testing::Test {
       5, [] { return base::AvailableMemory{.bytes = kPage, .bounded_by = "the test"}; },
       &std::chrono::steady_clock::now};
   int64_t now_ = 1000 * kSecond;
-  std::optional<Hardware> hardware_;
+  std::shared_ptr<Hardware> hardware_;
   std::unique_ptr<SecureHeap> heap_;
 };
 
@@ -212,6 +212,20 @@ TEST_F(SecureHeapTest, ImprovesOneStepEachSecondOnceItIsQuiet) {  // PROT-4
   EXPECT_TRUE(IsProtected(*(*high)->physical_address(), kUnit));
 }
 
+TEST_F(SecureHeapTest, AsksForMaintenanceAgainWhenSomethingHasChanged) {
+  int asked = 0;
+  heap_->OnMaintenanceDue([&] { ++asked; });
+  EXPECT_EQ(heap_->Maintain(now_), kNever);
+  std::unique_ptr<Buffer> buffer = Allocate(kUnit);
+  EXPECT_EQ(asked, 1);
+  Allocate(kUnit).reset();  // it knows already
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(heap_->Maintain(now_), now_ + kSecond);
+  EXPECT_EQ(heap_->Maintain(now_ + kSecond), kNever);
+  buffer.reset();
+  EXPECT_EQ(asked, 2);
+}
+
 TEST_F(SecureHeapTest, KeepsAllOfItProtectedWhereNothingIsDynamic) {
   Start(false);
   EXPECT_EQ(heap_->Maintain(now_), kNever);
@@ -224,11 +238,11 @@ TEST_F(SecureHeapTest, KeepsAllOfItProtectedWhereNothingIsDynamic) {
 TEST_F(SecureHeapTest, RefusesGuardsAndHardwareOfAnotherPlace) {
   PoolOptions options = Options();
   options.guards = {};
-  EXPECT_EQ(SecureHeap::Create(gate_, options, *hardware_).status().code(),
+  EXPECT_EQ(SecureHeap::Create(gate_, options, hardware_).status().code(),
             absl::StatusCode::kInvalidArgument);
   options = Options();
   options.physical_base *= 2;
-  EXPECT_EQ(SecureHeap::Create(gate_, options, *hardware_).status().code(),
+  EXPECT_EQ(SecureHeap::Create(gate_, options, hardware_).status().code(),
             absl::StatusCode::kInvalidArgument);
 }
 
