@@ -60,14 +60,21 @@ class ExternalHeap::ExternalBuffer final : public heaps::Buffer {
   }
   bool IsOnlyOurs() const override { return memory_->IsOnlyOurs(); }
   void Discard() const override { memory_->Discard(); }
+  // May still be asked when it has been given back: the kernel tells those who watch a file that it
+  // is no more.
   absl::StatusOr<int> WatchCloses(base::BorrowedFd inotify) const override {
+    const std::lock_guard lock(mutex_);
+    if (!memory_) return absl::NotFoundError("the buffer was given back to its provider");
     return memory_->WatchCloses(inotify);
   }
   // EXT-7. After the end of its provider there is nobody to give it to (EXT-H1).
   void GiveBack(std::function<void()> done) const override {
     memory_->Discard();
     absl::StatusOr<heaps::HandedOut> opened = memory_->HandOut(heaps::Access::kReadWrite);
-    memory_.reset();
+    {
+      const std::lock_guard lock(mutex_);
+      memory_.reset();
+    }
     const auto last =
         std::make_shared<base::UniqueFd>(opened.ok() ? std::move(opened->fd) : base::UniqueFd());
     shared_->options.calls->Ask(
@@ -91,8 +98,10 @@ class ExternalHeap::ExternalBuffer final : public heaps::Buffer {
   const std::shared_ptr<Shared> shared_;
   const uint64_t collection_id_;
   const uint32_t index_;
-  // Null once it is given back; nobody asks anything of it then.
+  // Null once it is given back; nobody but WatchCloses asks anything of it then. Changed under
+  // mutex_.
   mutable std::unique_ptr<heaps::Buffer> memory_;
+  mutable std::mutex mutex_;
   const heaps::BufferIdentity identity_;
   const uint64_t size_bytes_;
   const std::string name_;

@@ -64,6 +64,8 @@ void HeldBuffer::Watch(LastClose& last_close) {
   bool let_go = false;
   {
     const std::lock_guard lock(mutex_);
+    // A close that came at once may have been the last: what watches then keeps the memory.
+    if (!buffer_) return;
     watch_ = watch;
     let_go = let_go_;
     missed = let_go_ || hand_outs_ > 0;

@@ -2,9 +2,11 @@
 //
 // Heaps that other processes serve (server-behaviour.md 8.1), served well.
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 
 #include <array>
+#include <future>
 #include <thread>
 
 #include "base/process_info.h"
@@ -155,6 +157,28 @@ TEST_F(ExternalHeaps, ThatCannotTakeABufferBackAreComplainedAboutAndItIsGone_EXT
   ASSERT_OK(provider_.Refuse(call.id, "the slot is stuck"));
   EXPECT_TRUE(Eventually([&] { return NothingIsLeft(); }));
   EXPECT_EQ(engine_.Logged("the slot is stuck").size(), 1u);
+}
+
+// As when the kernel announces that a file which was watched is no more.
+TEST_F(ExternalHeaps, MayBeAskedToWatchABufferThatWasGivenBack) {
+  provider_.Serve();
+  const auto heap = engine_.engine().internals().heaps->Find({.type = kProvided});
+  ASSERT_TRUE(heap);
+  std::promise<heaps::MadeBuffers> promise;
+  heap->AllocateAll({{.size_bytes = kPage, .name = "", .collection_id = 1}},
+                    std::make_shared<const core::SingleBufferSettings>(),
+                    [&](heaps::MadeBuffers made) { promise.set_value(std::move(made)); });
+  provider_.GiveWhatWasOffered();
+  const heaps::MadeBuffers made = promise.get_future().get();
+  ASSERT_TRUE(made.ok()) << made.status();
+  const base::UniqueFd inotify(::inotify_init1(IN_CLOEXEC));
+  EXPECT_TRUE(made->front()->WatchCloses(inotify).ok());
+  std::promise<void> gone;
+  made->front()->GiveBack([&] { gone.set_value(); });
+  EXPECT_FALSE(made->front()->WatchCloses(inotify).ok());
+  const TakenCall call = provider_.NextCall();
+  ASSERT_OK(provider_.Say(call.id));
+  gone.get_future().get();
 }
 
 TEST_F(ExternalHeaps, FailTheirCollectionsFromTheRootWhenTheyGo_EXT_4_EXT_H1_row_50) {
