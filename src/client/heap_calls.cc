@@ -104,8 +104,9 @@ sysmem_status sysmem_heap_allocation_give(sysmem_heap_allocation* call, int owne
     const UniqueFd not_sent(::fcntl(owned_fd, F_GETFD) != -1 ? owned_fd : -1);
     return RefuseFor(
         *call,
-        InvalidArgument("owned_fd", not_sent ? "only memfds of ordinary pages can be given"
-                                             : "the descriptor is not open"),
+        InvalidArgument("owned_fd", not_sent
+                                        ? "only dma-bufs and memfds of ordinary pages can be given"
+                                        : "the descriptor is not open"),
         failure);
   }
   return Give(*call, UniqueFd(owned_fd), failure);

@@ -70,10 +70,10 @@ Figures Observer::Take() {
           .descriptors = daemon_.process().DescriptorCount() - SpareDescriptors(status)};
 }
 
-void Observer::TakeBaseline(uint64_t sessions) {
+void Observer::TakeBaseline(uint64_t sessions, uint64_t nodes) {
   EXPECT_TRUE(Eventually([&] {
     const Figures before = std::exchange(baseline_, Take());
-    return before == baseline_ && baseline_.sessions == sessions && baseline_.nodes == 0;
+    return before == baseline_ && baseline_.sessions == sessions && baseline_.nodes == nodes;
   })) << baseline_;
   resident_baseline_ = daemon_.process().ResidentBytes();
 }

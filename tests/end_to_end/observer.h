@@ -25,8 +25,8 @@ class Observer {
 
   Figures Take();
   // Remembers how it is now, once nothing moves any more and there are so many sessions, this one
-  // included.
-  void TakeBaseline(uint64_t sessions = 1);
+  // included, and nodes.
+  void TakeBaseline(uint64_t sessions = 1, uint64_t nodes = 0);
   // Waits until everything is as it was then, memory included.
   void ExpectBackToBaseline();
   // Waits until there are so many nodes.
