@@ -165,7 +165,9 @@ Mailbox<CollectionHost::Item>::After CollectionHost::Handle(Item item) {
 }
 
 void CollectionHost::Handle(EventItem item) {
-  if (item.forget != 0) holders_.erase(item.forget);
+  // Whose close it is belongs to what is remembered, if the collection fails by it.
+  const auto closing = holders_.extract(item.forget);
+  if (!closing.empty()) last_holders_.push_back(InfoOf(closing.key(), closing.mapped()));
   std::vector<core::NodeId> named;
   for (auto& [node, holder] : item.holders) {
     named.push_back(node);
@@ -178,6 +180,7 @@ void CollectionHost::Handle(EventItem item) {
                                    item.tracking, std::move(item.asked)});
   }
   Run(item.event);
+  if (!closing.empty() && !core_.HasFailedEarly()) last_holders_.pop_back();
   // What did not come to be is closed for its holder, after the answer that says why.
   for (core::NodeId node : named) {
     if (holders_.contains(node) && !core_.IsConnected(node)) TellClosed(node, "it was never made");

@@ -233,7 +233,8 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   // The last report that was told, and its text: all who wait are told the same one.
   std::shared_ptr<const core::Report> told_;
   std::shared_ptr<const core::ReportText> told_text_;
-  std::vector<HolderInfo> last_holders_;  // of a collection that has failed
+  // Of a collection that has failed; else only during a close: of who closes.
+  std::vector<HolderInfo> last_holders_;
 };
 
 }  // namespace sysmem::server

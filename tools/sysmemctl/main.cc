@@ -6,10 +6,12 @@
 #include <cmath>
 #include <iostream>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "sysmem_version.h"
+#include "tools/sysmemctl/alloc.h"
 #include "tools/sysmemctl/commands.h"
 #include "tools/sysmemctl/doctor.h"
 #include "tools/sysmemctl/holders.h"
@@ -26,6 +28,41 @@ namespace {
 int Complain(const Failure& failure) {
   std::cerr << "sysmemctl: " << failure.ToString() << "\n";
   return ExitCodeOf(failure);
+}
+
+struct AllocCommand : AllocOptions {
+  bool dry_run = false;
+  double patience_s = 10;
+};
+
+void AddAllocOptions(CLI::App& alloc, AllocCommand& to) {
+  alloc.add_option("FILE", to.file, "A scenario in TOML or JSON; see sysmemctl(1)")->required();
+  alloc.add_flag("--dry-run", to.dry_run,
+                 "Only tell whether it would work with the daemon's heaps");
+  alloc.add_flag("--hold", to.hold, "Keep everything until a signal comes");
+  alloc
+      .add_option("--then", to.then,
+                  "For the shell, while everything is kept; $ID is the collection")
+      ->type_name("COMMAND");
+  alloc.add_option("--fill", to.fill, "A byte that those who may write fill the buffers with")
+      ->type_name("BYTE");
+  alloc.add_option("--dump", to.dump, "Write each buffer to FOLDER/INDEX.bin")
+      ->type_name("FOLDER")
+      ->check(CLI::ExistingDirectory);
+  alloc.add_option("--timeout", to.patience_s, "Seconds for everybody to answer")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  const auto fault = [&](const char* name, std::set<std::string>& who, const char* what) {
+    alloc.add_option(name, who, what)->type_name("NAME")->allow_extra_args(false);
+  };
+  fault("--unbound", to.faults.unbound, "This participant never binds its token");
+  fault("--silent", to.faults.silent, "This participant never says what it needs");
+  fault("--leaving", to.faults.leaving, "This participant goes when it has its buffers");
+}
+
+int RunAllocCommand(const std::string& socket, AllocCommand& command) {
+  command.patience = std::chrono::milliseconds(std::lround(command.patience_s * 1000));
+  return command.dry_run ? RunAllocDry(socket, command) : RunAlloc(socket, command);
 }
 
 int Main(int argc, char** argv) {
@@ -74,6 +111,9 @@ int Main(int argc, char** argv) {
       ->required();
   simulate->add_option("--record", scenarios.record, "Write what is said and answered, for replay")
       ->type_name("OUT");
+  auto* alloc = app.add_subcommand("alloc", "Negotiate for real, as the participants of a file");
+  AllocCommand allocation;
+  AddAllocOptions(*alloc, allocation);
   auto* replay = app.add_subcommand("replay", "Play what a daemon recorded, and compare");
   std::string recording;
   replay->add_option("FILE", recording, "What sysmemd --record wrote")->required();
@@ -84,6 +124,8 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
   scenarios.json = json;
+  allocation.json = json;
+  if (*alloc) return RunAllocCommand(socket, allocation);
   if (*simulate) return SimulateFiles(scenarios);
   if (*replay) return ReplayFile(recording, json);
   if (*doctor) return RunDoctor(socket, json);

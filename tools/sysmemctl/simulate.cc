@@ -1,49 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/sysmemctl/simulate.h"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <optional>
 
 #include "recording/recording.h"
+#include "tools/sysmemctl/scenario_file.h"
 #include "tools/sysmemctl/text.h"
 
 namespace sysmem::ctl {
 namespace {
-
-// Not more than it takes to see that a file is too long.
-std::optional<std::string> ReadFile(const std::string& path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text(scenario::kDocumentBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(file.gcount()));
-  if (file.is_open() && !file.bad()) return text;
-  std::cerr << "sysmemctl: cannot read " << Safe(path) << ": "
-            << std::strerror(errno != 0 ? errno : EIO) << "\n";
-  return std::nullopt;
-}
-
-// Line by line: the text is ours, names and values in it are the file's.
-std::string SafeLines(const std::string& text) {
-  std::string safe;
-  size_t begin = 0;
-  while (begin < text.size()) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    safe += SafeLine(text.substr(begin, end - begin)) + "\n";
-    begin = end + 1;
-  }
-  return safe;
-}
 
 bool IsConflict(const core::Failure& failure) {
   return failure.outcome == core::Outcome::kError &&
          (failure.error == core::Error::kConstraintsIntersectionEmpty ||
           failure.error == core::Error::kTooManyGroupChildCombinations);
 }
+
+}  // namespace
 
 ExitCode ExitCodeOf(const scenario::Outcome& outcome) {
   if (outcome.failure) return IsConflict(*outcome.failure) ? kUnsatisfiable : kFailed;
@@ -55,6 +30,8 @@ ExitCode ExitCodeOf(const scenario::Outcome& outcome) {
   }
   return code;
 }
+
+namespace {
 
 std::string RecordingOf(const scenario::Outcome& outcome, const std::string& path) {
   std::string text = recording::HeaderLine("sysmemctl simulate " + path, *outcome.settings) +
@@ -72,14 +49,12 @@ struct Simulated {
 };
 
 Simulated SimulateFile(const std::string& path, const SimulateOptions& options) {
-  const std::optional<std::string> text = ReadFile(path);
-  if (!text) return {kFailed, {{"file", path}, {"error", "cannot be read"}}, ""};
-  scenario::Mistakes mistakes(path);
-  const std::optional<scenario::Scenario> scenario = scenario::ReadScenario(*text, mistakes);
+  ScenarioError error;
+  const std::optional<scenario::Scenario> scenario = LoadScenario(path, error);
   if (!scenario) {
-    const std::string told = SafeLines(mistakes.ToString());
-    std::cerr << told;
-    return {kUsage, {{"file", path}, {"error", told}}, ""};
+    std::cerr << error.text;
+    if (error.cannot_be_read) return {kFailed, {{"file", path}, {"error", "cannot be read"}}, ""};
+    return {kUsage, {{"file", path}, {"error", error.text}}, ""};
   }
   const scenario::Outcome outcome = scenario::Simulate(*scenario);
   Simulated simulated{.code = ExitCodeOf(outcome)};

@@ -23,6 +23,9 @@ struct SimulateOptions {
 // How sysmemctl is to end: the first of the files' own codes that is not kOk.
 int SimulateFiles(const SimulateOptions& options);
 
+// kUnsatisfiable if constraints conflict, kFailed if somebody got nothing for another reason.
+ExitCode ExitCodeOf(const scenario::Outcome& outcome);
+
 // Parts of SimulateFiles, in files of their own.
 std::string DescribeOutcome(const scenario::Scenario& scenario, const scenario::Outcome& outcome);
 Json OutcomeAsJson(const scenario::Scenario& scenario, const scenario::Outcome& outcome);

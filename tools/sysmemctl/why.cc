@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/sysmemctl/why.h"
 
+#include <algorithm>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -81,6 +82,34 @@ std::string DescribeWaiting(const Json& detail, const Json& sessions) {
   return waiting.empty() ? text : text + "Waiting for their buffers meanwhile:\n" + waiting;
 }
 
+// The processes behind the participants that a failure names.
+std::string DescribeCulprits(const Json& detail) {
+  std::string text;
+  for (const Json& culprit : detail.at("summary")["failure"].value("participants", Json::array())) {
+    for (const Json& node : detail.at("nodes")) {
+      if (Text(node, "debug_name") != Text(culprit, "name")) continue;
+      text += "  " + NodeTitle(node) + ": " + Process(node.value("holder", Json::object())) + "\n";
+    }
+  }
+  return text.empty() ? "" : "Who that is:\n" + text;
+}
+
+bool IsKeptByWeakOnly(const Json& buffer) {
+  return Text(buffer, "state") == "BUFFER_STATE_WEAK_ONLY";
+}
+
+// Buffers that should be gone.
+std::string DescribeLeaks(const Json& detail) {
+  const Json& buffers = detail.at("buffers");
+  const auto leaks = std::count_if(buffers.begin(), buffers.end(), IsKeptByWeakOnly);
+  if (leaks == 0) return "";
+  return std::to_string(leaks) +
+         (leaks == 1 ? " buffer is kept by a weak holder alone, who has been told to close it:\n"
+                     : " buffers are kept by weak holders alone, who have been told to close "
+                       "them:\n") +
+         DescribeBuffers(detail);
+}
+
 std::string DescribeKeepers(const Json& detail) {
   const std::string buffers = DescribeBuffers(detail);
   return buffers.empty() ? "Nobody keeps a buffer.\n" : buffers;
@@ -103,7 +132,7 @@ std::string DescribeReasons(const Json& given, const Json& sessions) {
   const Json detail = Complete(given);
   const Json& summary = detail.at("summary");
   std::string text = DescribeSummary(detail);
-  if (summary.contains("failure")) text += DescribeEnd(summary);
+  if (summary.contains("failure")) text += DescribeEnd(summary) + DescribeCulprits(detail);
   if (State(detail) == "COLLECTION_STATE_WAITING") return text + DescribeWaiting(detail, sessions);
   if (State(detail) == "COLLECTION_STATE_ALLOCATING") {
     text += "Everybody has answered; heap " +
@@ -113,8 +142,8 @@ std::string DescribeReasons(const Json& given, const Json& sessions) {
             " is making the buffers.\n";
   }
   text += DescribeWhy(Text(detail, "explanation"), true);
-  if (State(detail) == "COLLECTION_STATE_OUTLIVED") text += DescribeKeepers(detail);
-  return text;
+  if (State(detail) == "COLLECTION_STATE_OUTLIVED") return text + DescribeKeepers(detail);
+  return text + DescribeLeaks(detail);
 }
 
 Json ReasonsForPrograms(const Json& given) {

@@ -7,9 +7,12 @@
 #include "gtest/gtest.h"
 #include "server/failed_collections.h"
 #include "tests/server/engine/engine_harness.h"
+#include "tests/support/eventually.h"
 
 namespace sysmem::server {
 namespace {
+
+using ::sysmem::testing::Eventually;
 
 constexpr uid_t kAlice = 1000;
 constexpr uid_t kBob = 2000;
@@ -170,6 +173,27 @@ TEST(Inspector, TellsAParticipantNothingOfOtherUsersProcesses) {
       std::any_of(detail->snapshot.nodes.begin(), detail->snapshot.nodes.end(),
                   [](const core::NodeSnapshot& node) { return node.debug.name == "small"; });
   EXPECT_TRUE(named) << "names are for everybody who takes part";
+}
+
+// Whose end it was is what everybody asks then.
+TEST(Inspector, KnowsWhoHeldTheNodeByWhoseCloseACollectionFailed) {
+  TestEngine engine;
+  TestClient root(engine, 0);
+  std::optional<TestClient> alice(std::in_place, engine, kAlice);
+  TestClient bob(engine, kBob);
+  Share(*alice, bob);
+  const uint64_t id = ListOf(root).at(0).buffer_collection_id;
+  alice.reset();
+  ASSERT_TRUE(Eventually([&] {
+    const std::optional<CollectionDetail> detail = Show(root, id);
+    return detail && detail->summary.state == core::CollectionState::kFailed;
+  }));
+  const std::optional<CollectionDetail> detail = Show(root, id);
+  ASSERT_TRUE(detail);
+  const auto culprit = std::find_if(
+      detail->holders.begin(), detail->holders.end(),
+      [](const HolderInfo& holder) { return holder.peer.known && holder.peer.uid == kAlice; });
+  EXPECT_NE(culprit, detail->holders.end());
 }
 
 TEST(Inspector, TellsRootEverything) {

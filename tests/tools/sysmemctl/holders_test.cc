@@ -17,7 +17,6 @@
 #include <sysmem/sysmem.hpp>
 #include <thread>
 
-#include "base/unique_fd.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/eventually.h"
 #include "tests/tools/sysmemctl/sysmemctl.h"
@@ -46,9 +45,9 @@ TEST(ProcHolders, FindMappingsOfMemfdsAndDmaBufsAndOfNothingElse) {
 }
 
 TEST(ProcHolders, CountDescriptorsAndMappingsOfThisProcess) {
-  const base::UniqueFd memory(::memfd_create("sysmem-holders-test", MFD_CLOEXEC));
+  const UniqueFd memory(::memfd_create("sysmem-holders-test", MFD_CLOEXEC));
   ASSERT_EQ(::ftruncate(memory.get(), kPage), 0);
-  const base::UniqueFd second = base::Dup(memory);
+  const UniqueFd second(::dup(memory.get()));
   void* const mapped = ::mmap(nullptr, kPage, PROT_READ, MAP_SHARED, memory.get(), 0);
   ASSERT_NE(mapped, MAP_FAILED);
   struct stat status {};

@@ -9,9 +9,9 @@
 
 #include <array>
 #include <string>
+#include <sysmem/sysmem.hpp>
 #include <vector>
 
-#include "base/unique_fd.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/programs.h"
 #include "tests/tools/sysmemctl/sysmemctl.h"
@@ -112,7 +112,7 @@ TEST(TopModel, KeepsToTheSizeOfTheTerminalAndToItsLines) {
 }
 
 // What the program wrote to its terminal until `part` came.
-std::string ReadUntil(const base::UniqueFd& terminal, const std::string& part) {
+std::string ReadUntil(const UniqueFd& terminal, const std::string& part) {
   std::string text;
   std::array<char, 4096> block{};
   while (text.find(part) == std::string::npos) {
@@ -136,7 +136,7 @@ TEST(TopProgram, WorksOnATerminalOf80By24) {
     ::execl(program.c_str(), "sysmemctl", "--socket", daemon.socket_path().c_str(), "top", nullptr);
     ::_exit(127);
   }
-  const base::UniqueFd terminal(terminal_fd);
+  const UniqueFd terminal(terminal_fd);
   testing::Process process(child);
   EXPECT_THAT(ReadUntil(terminal, "q quit"), HasSubstr("1 sessions"));
   ASSERT_EQ(::write(terminal.get(), "s", 1), 1);

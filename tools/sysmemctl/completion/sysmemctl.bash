@@ -11,7 +11,7 @@ _sysmemctl() {
   local cur prev words cword
   _init_completion || return
   local global='--help --version --socket --json'
-  local commands='status heaps list show why tree holders top metrics doctor simulate replay'
+  local commands='status heaps list show why tree holders top metrics doctor simulate alloc replay'
   local command='' socket=() i
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
@@ -21,6 +21,7 @@ _sysmemctl() {
     esac
   done
   case $prev in
+    --dump) _filedir -d; return ;;
     --socket | --record) _filedir; return ;;
   esac
   local offered=$global
@@ -29,11 +30,13 @@ _sysmemctl() {
     tree) offered+=" --dot $(_sysmemctl_ids)" ;;
     show | why | holders) offered+=" $(_sysmemctl_ids)" ;;
     simulate) offered+=' --record' ;;
+    alloc) offered+=' --dry-run --hold --then --fill --dump --timeout --unbound --silent --leaving' ;;
+    heaps) offered+=' --figures' ;;
     top) offered+=' --interval' ;;
   esac
   COMPREPLY=($(compgen -W "$offered" -- "$cur"))
   case $command in
-    simulate) [[ $cur == -* ]] || _filedir '@(toml|json)' ;;
+    simulate | alloc) [[ $cur == -* ]] || _filedir '@(toml|json)' ;;
     replay) [[ $cur == -* ]] || _filedir ;;
   esac
 }
