@@ -46,12 +46,11 @@
  * name, it takes this one's place: the collections fail likewise (EXT-3), this program gets its
  * buffers back one by one, is not told and gets no further allocations.
  *
- * Threads. Callbacks run inside sysmem_client_dispatch(), on the thread that calls it, one at a
- * time and in the daemon's order. They may call every function of the library,
- * sysmem_heap_destroy() included; while one blocks, no other callback of the client runs. All
- * functions here may be called from any thread; a call belongs to whoever answers it. `failure` may
- * be NULL everywhere. The library has a handful of calls fetched ahead; the others wait in the
- * daemon.
+ * Threads. Callbacks begin in the daemon's order, inside sysmem_client_dispatch() on the thread
+ * that calls it. They may call every function of the library, sysmem_heap_destroy() included; while
+ * one blocks, that thread runs no other callback of the client. All functions here may be called
+ * from any thread; a call belongs to whoever answers it. `failure` may be NULL everywhere. The
+ * library has a handful of calls fetched ahead; the others wait in the daemon.
  */
 #pragma once
 
