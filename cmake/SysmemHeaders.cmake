@@ -5,6 +5,9 @@
 # Compiles every header of the caller's folder (or of `dir`), one by one, with what `target` may
 # see: whoever includes a header gets all it needs. sysmem_add_room() does this for its room. The
 # objects are thrown away, so they are compiled without optimisation or instrumentation.
+#
+# A header whose own source belongs to `target` is proved by that: the source includes it before
+# anything else, which tools/check_includes.py holds, unless a precompiled header comes first.
 
 add_custom_target(headers_stand_alone COMMENT "Every header compiles by itself")
 
@@ -13,8 +16,13 @@ function(sysmem_headers_stand_alone target)
   if(NOT SYSMEM_CHECK_HEADERS)
     return()
   endif()
+  set(own_sources)
   if(NOT arg_DIRECTORY)
     set(arg_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+    get_target_property(precompiled ${target} PRECOMPILE_HEADERS_REUSE_FROM)
+    if(NOT precompiled)
+      get_target_property(own_sources ${target} SOURCES)
+    endif()
   endif()
   set(suffix cc)
   if(arg_LANGUAGE STREQUAL "C")
@@ -27,6 +35,10 @@ function(sysmem_headers_stand_alone target)
   endif()
   set(probes)
   foreach(header IN LISTS headers)
+    cmake_path(GET header STEM LAST_ONLY stem)
+    if("${stem}.cc" IN_LIST own_sources)
+      continue()
+    endif()
     cmake_path(RELATIVE_PATH header BASE_DIRECTORY "${PROJECT_SOURCE_DIR}" OUTPUT_VARIABLE name)
     string(REPLACE "/" "_" name "${name}")
     set(probe "${CMAKE_CURRENT_BINARY_DIR}/headers/${name}.${suffix}")

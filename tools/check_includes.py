@@ -8,6 +8,9 @@
 Every file belongs to the room with the longest matching path, and so does every header that is
 named in an include. ROOMS says what each room may include, and why. What is not allowed there is
 an error; so is an include that this script cannot place, which keeps the table complete.
+
+Outside of tests/, foo.cc includes foo.h before anything else, so that it proves foo.h to compile by
+itself (cmake/SysmemHeaders.cmake counts on that), and each header of C++ says #pragma once.
 """
 
 import argparse
@@ -159,6 +162,21 @@ def place(root, path, quoted, name):
     return "std" if name in CPP_STANDARD else "system"
 
 
+def stands_alone(root, file, text):
+    """What keeps a source from proving its header, or a header from being read once."""
+    path = file.relative_to(root).as_posix()
+    if path.startswith("tests/") or room_of(path) == "src/client/include":
+        return
+    if file.suffix == ".h" and not re.search(r"^#pragma once$", text, re.MULTILINE):
+        yield f"{path}:1: lacks #pragma once"
+    header = file.with_suffix(".h")
+    if file.suffix == ".cc" and header.is_file():
+        name = header.relative_to(root).as_posix().removeprefix("src/")
+        lines = (line for line in text.splitlines() if line and not line.startswith("//"))
+        if next(lines, None) != f'#include "{name}"':
+            yield f'{path}:1: the first thing must be #include "{name}"'
+
+
 def wrong_includes(root):
     """One readable line for each include that breaks the rules."""
     files = [f for tree in TREES for f in sorted((root / tree).rglob("*")) if f.suffix in SOURCES]
@@ -166,7 +184,9 @@ def wrong_includes(root):
         path = file.relative_to(root).as_posix()
         own = room_of(path)
         allowed = may_include(path)
-        for number, line in enumerate(file.read_text().splitlines(), 1):
+        text = file.read_text()
+        yield from stands_alone(root, file, text)
+        for number, line in enumerate(text.splitlines(), 1):
             found = INCLUDE.match(line)
             if not found:
                 continue
@@ -207,6 +227,12 @@ def self_test():
         ("tests/core/a.cc", '#include "server/x.h"'),
         ("tests/end_to_end/a.cc", "#include <grpcpp/grpcpp.h>"),
         ("src/base/a.cc", '#include "nowhere.h"'),
+        ("src/base/x.cc", '#include <vector>\n#include "base/x.h"'),
+        ("src/base/x.cc", '#define EARLY\n#include "base/x.h"'),
+        ("src/base/x.cc", 'int early;\n#include "base/x.h"'),
+        ("src/base/x.cc", ""),
+        ("tools/demo/x.cc", "#include <vector>"),
+        ("src/base/a.h", "#include <vector>"),
     ]
     permitted = [
         ("src/core/a.cc", '#include "core/x.h"'),
@@ -232,10 +258,13 @@ def self_test():
         ("tests/server/transport/a.cc", '#include "server/transport/x.h"'),
         ("tests/hostile/a.cc", "#include <grpcpp/grpcpp.h>"),
         ("tests/tools/a.cc", "#include <sysmem/sysmem.h>"),
+        ("src/base/x.cc", '// What it does.\n#include "base/x.h"\n#include <vector>'),
+        ("src/base/a.h", "// What it is.\n#pragma once"),
+        ("tools/demo/x.cc", '#include "tools/demo/x.h"'),
     ]
     headers = ["src/base/x.h", "src/core/x.h", "src/core/heap_properties.h",
                "src/core/image_layout.h", "src/heaps/x.h", "src/recording/x.h", "src/scenario/x.h",
-               "src/server/x.h", "src/server/transport/x.h"]
+               "src/server/x.h", "src/server/transport/x.h", "tools/demo/x.h"]
     mistakes = []
     for cases, expected in ((forbidden, 1), (permitted, 0)):
         for path, line in cases:
@@ -243,7 +272,7 @@ def self_test():
                 root = pathlib.Path(folder)
                 for header in headers + [path]:
                     (root / header).parent.mkdir(parents=True, exist_ok=True)
-                    (root / header).write_text("")
+                    (root / header).write_text("#pragma once\n")
                 (root / path).write_text(line + "\n")
                 if len(list(wrong_includes(root))) != expected:
                     mistakes.append(f"{path}: {line}: expected {expected} complaint")
