@@ -31,27 +31,43 @@ set(SYSMEM_WARNINGS
   # -Wsometimes-uninitialized judges the same code in the deep run.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 
-# A header of gRPC takes seconds to read. GCC reads it once, here; Clang builds read it each time,
-# which proves that no source leans on the precompiled header for an include.
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/generated/grpc_pch.cc" CONTENT
-    "// Holds the precompiled header that targets declared with GRPC share.\n")
-  add_library(sysmem_grpc_pch OBJECT "${PROJECT_BINARY_DIR}/generated/grpc_pch.cc")
-  target_link_libraries(sysmem_grpc_pch PRIVATE gRPC::grpc++ protobuf::libprotobuf)
-  target_precompile_headers(sysmem_grpc_pch PRIVATE
-    <grpcpp/grpcpp.h> <grpcpp/server_posix.h> <grpcpp/create_channel_posix.h>
-    <google/protobuf/message.h>
-    <map> <memory> <mutex> <optional> <string> <string_view> <utility> <vector>)
-endif()
+# A header of gRPC takes seconds to read, one of GoogleTest most of a second. GCC reads them once,
+# here; Clang builds read them each time, which proves that no source leans on a precompiled header
+# for an include.
+set(SYSMEM_GRPC_HEADERS
+  <grpcpp/grpcpp.h> <grpcpp/server_posix.h> <grpcpp/create_channel_posix.h>
+  <google/protobuf/message.h>
+  <map> <memory> <mutex> <optional> <string> <string_view> <utility> <vector>)
 
-function(sysmem_use_grpc_pch target)
-  if(TARGET sysmem_grpc_pch)
+# sysmem_add_pch(name HEADERS <map>... LINKS gRPC::grpc++...): a precompiled header for targets to
+# share. It fits those alone that are compiled with the same options.
+function(sysmem_add_pch name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "HEADERS;LINKS")
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    return()
+  endif()
+  file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/generated/${name}.cc" CONTENT
+    "// Holds a precompiled header that targets share.\n")
+  add_library(${name} OBJECT "${PROJECT_BINARY_DIR}/generated/${name}.cc")
+  target_link_libraries(${name} PRIVATE ${arg_LINKS})
+  target_precompile_headers(${name} PRIVATE ${arg_HEADERS})
+endfunction()
+
+function(sysmem_use_pch target name)
+  if(TARGET ${name})
     # The precompiled header holds code for a library (-fPIC); programs must then match it. ccache
     # wants -fpch-preprocess to see which header was used.
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
     target_compile_options(${target} PRIVATE -fPIC -fpch-preprocess)
-    target_precompile_headers(${target} REUSE_FROM sysmem_grpc_pch)
+    target_precompile_headers(${target} REUSE_FROM ${name})
   endif()
+endfunction()
+
+sysmem_add_pch(sysmem_grpc_pch
+  HEADERS ${SYSMEM_GRPC_HEADERS} LINKS gRPC::grpc++ protobuf::libprotobuf)
+
+function(sysmem_use_grpc_pch target)
+  sysmem_use_pch(${target} sysmem_grpc_pch)
 endfunction()
 
 function(sysmem_house_rules target)

@@ -8,7 +8,10 @@
 #     [ARGUMENTS ...]                given to the test program
 #     [DEPENDS sysmemd ...]          programs that the test starts
 #     [SERIAL]                       measures time: nothing may run beside it
+#     [BUSY]                         runs its own code for seconds: compiled to be fast
 #     [OWN_MAIN] [GRPC])
+#
+#   sysmem_test_rules(target [GRPC])   the rules for a library that only tests of one folder share
 #
 # Every TEST() becomes a ctest test of its own. The test program finds the daemon and the other
 # programs in its own folder.
@@ -20,8 +23,48 @@
 
 include(GoogleTest)
 
+# Of a test's own sources, a bad pointer is AddressSanitizer's to find; UBSan's checks of pointers
+# are a fourth of the time that it takes to compile them. What is tested has them all. -Og and calls
+# in place of inlined checks find the same, in less of the compiler's time and more of the test's.
+set(SYSMEM_TEST_OPTIONS)
+set(SYSMEM_BUSY_TEST_OPTIONS)
+if(SYSMEM_SANITIZE STREQUAL "address")
+  set(SYSMEM_BUSY_TEST_OPTIONS -fno-sanitize=null,alignment,vptr)
+  set(SYSMEM_TEST_OPTIONS ${SYSMEM_BUSY_TEST_OPTIONS})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    list(APPEND SYSMEM_TEST_OPTIONS -Og --param=asan-instrumentation-with-call-threshold=0)
+  endif()
+endif()
+
+set(SYSMEM_TEST_HEADERS
+  <gmock/gmock.h> <gtest/gtest.h>
+  <algorithm> <array> <chrono> <deque> <functional> <map> <memory> <mutex> <optional> <set> <string>
+  <string_view> <thread> <utility> <variant> <vector>)
+sysmem_add_pch(sysmem_test_pch HEADERS ${SYSMEM_TEST_HEADERS} LINKS GTest::gmock)
+sysmem_add_pch(sysmem_grpc_test_pch
+  HEADERS ${SYSMEM_GRPC_HEADERS} ${SYSMEM_TEST_HEADERS}
+  LINKS gRPC::grpc++ protobuf::libprotobuf GTest::gmock)
+foreach(pch IN ITEMS sysmem_test_pch sysmem_grpc_test_pch)
+  if(TARGET ${pch})
+    target_compile_options(${pch} PRIVATE ${SYSMEM_TEST_OPTIONS})
+  endif()
+endforeach()
+
+function(sysmem_test_rules target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "GRPC" "" "")
+  _sysmem_no_leftovers("${arg_UNPARSED_ARGUMENTS}")
+  sysmem_house_rules(${target})
+  target_compile_options(${target} PRIVATE ${SYSMEM_TEST_OPTIONS})
+  get_target_property(sources ${target} SOURCES)
+  if(arg_GRPC)
+    sysmem_use_pch(${target} sysmem_grpc_test_pch)
+  elseif(NOT sources MATCHES "\\.c(;|$)")  # C has no use for these headers
+    sysmem_use_pch(${target} sysmem_test_pch)
+  endif()
+endfunction()
+
 function(sysmem_add_test target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "SERIAL;OWN_MAIN;GRPC" "LABEL;TIMEOUT"
+  cmake_parse_arguments(PARSE_ARGV 1 arg "SERIAL;BUSY;OWN_MAIN;GRPC" "LABEL;TIMEOUT"
     "SOURCES;LINKS;ARGUMENTS;DEPENDS")
   _sysmem_no_leftovers("${arg_UNPARSED_ARGUMENTS}")
   if(NOT arg_LABEL)
@@ -38,19 +81,20 @@ function(sysmem_add_test target)
     list(APPEND properties RUN_SERIAL TRUE)
   endif()
 
-  set(grpc)
-  if(arg_GRPC)
-    set(grpc GRPC)
-  endif()
   set(main GTest::gmock_main)
   if(arg_OWN_MAIN)
     set(main GTest::gmock)
   endif()
-  sysmem_add_program(${target} SOURCES ${arg_SOURCES} LINKS ${arg_LINKS} ${main} ${grpc})
-  # Of a test's own sources, a bad pointer is AddressSanitizer's to find; these checks are a fourth
-  # of the time that it takes to compile them. What is tested has them all.
-  if(SYSMEM_SANITIZE STREQUAL "address")
-    target_compile_options(${target} PRIVATE -fno-sanitize=null,alignment,vptr)
+  add_executable(${target} ${arg_SOURCES})
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${target} PRIVATE ${arg_LINKS} ${main})
+  if(arg_BUSY)
+    sysmem_house_rules(${target})
+    target_compile_options(${target} PRIVATE ${SYSMEM_BUSY_TEST_OPTIONS})
+  elseif(arg_GRPC)
+    sysmem_test_rules(${target} GRPC)
+  else()
+    sysmem_test_rules(${target})
   endif()
   if(arg_DEPENDS)
     add_dependencies(${target} ${arg_DEPENDS})
