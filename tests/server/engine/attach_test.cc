@@ -63,7 +63,7 @@ TEST(Attach, ExportsTheTokenForAnotherSession) {
   TestClient maker(engine);
   TestClient user(engine);
   AllocateTwo(maker);
-  OperationResult result = maker.Do(Attach(std::nullopt, true));
+  const OperationResult& result = maker.Do(Attach(std::nullopt, true));
   const auto* exported = std::get_if<ExportedNodes>(&result);
   ASSERT_NE(exported, nullptr);
   const DescriptorNumber number = user.Push(maker.Take(exported->descriptors.at(0)));
@@ -78,7 +78,7 @@ TEST(Attach, TheDeathOfALateSessionHarmsNobody) {
   AllocateTwo(maker);
   for (int i = 0; i < 20; ++i) {
     TestClient user(engine);
-    OperationResult result = maker.Do(Attach(std::nullopt, true));
+    const OperationResult& result = maker.Do(Attach(std::nullopt, true));
     ASSERT_TRUE(std::holds_alternative<ExportedNodes>(result));
     base::UniqueFd end = maker.Take(std::get<ExportedNodes>(result).descriptors.at(0));
     ASSERT_OK(user.Do(op::BindSharedCollection{std::nullopt, user.Push(std::move(end)), kLate}));
@@ -91,7 +91,7 @@ TEST(Attach, AnExportedEndThatIsDroppedHarmsNobody) {
   TestEngine engine;
   TestClient client(engine);
   AllocateTwo(client);
-  OperationResult result = client.Do(Attach(std::nullopt, true));
+  const OperationResult& result = client.Do(Attach(std::nullopt, true));
   ASSERT_TRUE(std::holds_alternative<ExportedNodes>(result));
   client.Take(std::get<ExportedNodes>(result).descriptors.at(0)).reset();
   EXPECT_OK(client.Do(Sync(kRoot)));
@@ -131,7 +131,7 @@ TEST(Attach, RefusesAHandleInUseAndHarmsNobody) {
   TestEngine engine;
   TestClient client(engine);
   AllocateTwo(client);
-  OperationResult result = client.Do(Attach(kRoot));
+  const OperationResult& result = client.Do(Attach(kRoot));
   ASSERT_NE(AsFailure(result), nullptr);
   EXPECT_EQ(AsFailure(result)->field, "token_handle");
   EXPECT_OK(client.Do(Sync(kRoot)));
@@ -141,7 +141,7 @@ TEST(Attach, IsNotForTokens) {
   TestEngine engine;
   TestClient client(engine);
   ASSERT_OK(client.Do(op::AllocateSharedCollection{kRoot, false}));
-  OperationResult result = client.Do(Attach(kAttached));
+  const OperationResult& result = client.Do(Attach(kAttached));
   ASSERT_NE(AsFailure(result), nullptr);
   EXPECT_EQ(AsFailure(result)->rule, "WIRE-HANDLE");
   EXPECT_OK(client.Do(Sync(kRoot)));
@@ -151,7 +151,7 @@ TEST(Attach, FailsTheCollectionThatBreaksItsRules) {
   TestEngine engine;
   TestClient client(engine);
   AllocateTwo(client);
-  OperationResult result = client.Do(op::AttachToken{kRoot, 0, kAttached, false});
+  const OperationResult& result = client.Do(op::AttachToken{kRoot, 0, kAttached, false});
   ASSERT_NE(AsFailure(result), nullptr);
   EXPECT_EQ(AsFailure(result)->field, "rights_attenuation_mask");
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(client.NextClosed()) << "the token that never was, too";
@@ -162,8 +162,8 @@ TEST(Attach, ShowsInTheInspectorWhoMayFailAlone) {
   TestClient client(engine);
   AllocateTwo(client);
   ASSERT_OK(client.Do(Attach(kAttached)));
-  OperationResult id = client.Do(Message<core::event::GetBufferCollectionId>(kRoot));
-  OperationResult detail = client.Do(op::InspectCollection{std::get<uint64_t>(id)});
+  const OperationResult& id = client.Do(Message<core::event::GetBufferCollectionId>(kRoot));
+  const OperationResult& detail = client.Do(op::InspectCollection{std::get<uint64_t>(id)});
   const auto& nodes = std::get<CollectionDetail>(detail).snapshot.nodes;
   ASSERT_EQ(nodes.size(), 2u);
   EXPECT_EQ(nodes[0].failure_mode, core::FailureMode::kPropagate);

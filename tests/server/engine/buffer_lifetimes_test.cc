@@ -25,12 +25,12 @@ constexpr Handle kStrong = 1;
 constexpr Handle kWeak = 2;
 constexpr uint64_t kSize = 4096;
 
-op::NodeMessage SetWeak(Handle handle) { return Message<core::event::SetWeak>(handle); }
+AnyOperation SetWeak(Handle handle) { return Message<core::event::SetWeak>(handle); }
 
-op::NodeMessage TrackLifetime(Handle handle, std::optional<DescriptorNumber> server_end,
-                              std::optional<uint32_t> remaining) {
-  return {handle, core::NodeKind::kCollection,
-          core::event::AttachLifetimeTracking{.buffers_remaining = remaining}, server_end};
+AnyOperation TrackLifetime(Handle handle, std::optional<DescriptorNumber> server_end,
+                           std::optional<uint32_t> remaining) {
+  return Message<core::event::AttachLifetimeTracking>(handle, {.buffers_remaining = remaining},
+                                                      server_end, core::NodeKind::kCollection);
 }
 
 // The peer of an end: hangs up when the last copy of the end is closed.
@@ -61,7 +61,7 @@ struct Received {
 };
 
 Received WaitFor(TestClient& client, Handle handle) {
-  OperationResult result = client.Do(Wait(handle));
+  const OperationResult& result = client.Do(Wait(handle));
   const auto* granted = std::get_if<GrantedBuffers>(&result);
   Received received;
   if (granted == nullptr) {
@@ -184,7 +184,7 @@ TEST(ManyHandOuts, OfOneBufferAreRefusedBeyondTheLimitUntilOneIsClosed) {
   Received first = WaitFor(client, kStrong);
   Received second = WaitFor(client, kStrong);
   for (int i = 0; i < 3; ++i) {
-    OperationResult refused = client.Do(Wait(kStrong));
+    const OperationResult& refused = client.Do(Wait(kStrong));
     const core::Failure* failure = AsFailure(refused);
     ASSERT_NE(failure, nullptr);
     EXPECT_EQ(failure->error, core::Error::kNoMemory);
@@ -194,7 +194,7 @@ TEST(ManyHandOuts, OfOneBufferAreRefusedBeyondTheLimitUntilOneIsClosed) {
   }
   first.vmos.clear();
   EXPECT_TRUE(Eventually([&] {
-    OperationResult result = client.Do(Wait(kStrong));
+    const OperationResult& result = client.Do(Wait(kStrong));
     return std::holds_alternative<GrantedBuffers>(result);
   }));
 }
@@ -296,13 +296,12 @@ TEST_F(BufferLifetimes, OneUserGetsHalfOfTheDescriptorsForBuffers) {
   const uint32_t half = engine_.engine().options().limits.buffers_per_uid;
   std::vector<base::UniqueFd> kept;
   Handle handle = 10;
-  OperationResult result = core::Nothing{};
+  const core::Failure* refused = nullptr;
   for (uint32_t made = 0; made <= half; made += 64) {
     ASSERT_OK(greedy.Do(op::AllocateNonSharedCollection{++handle}));
     ASSERT_OK(greedy.Do(SetConstraints(handle, CpuConstraints(64, kSize))));
-    result = greedy.Do(Message<core::event::Check>(handle));
+    refused = AsFailure(greedy.Do(Message<core::event::Check>(handle)));
   }
-  const core::Failure* refused = AsFailure(result);
   ASSERT_NE(refused, nullptr);
   EXPECT_TRUE(!engine_.Logged("buffers_per_uid").empty());
   MakeBuffers(other, kStrong, 64);
@@ -316,8 +315,7 @@ TEST_F(BufferLifetimes, TheInspectorNamesEveryHolder) {
   Received weak = WaitFor(client, kWeak);
   const uint64_t id = engine_.engine().internals().Collections().front()->id();
   const auto look = [&] {
-    OperationResult result = client.Do(op::InspectCollection{id});
-    return std::get<CollectionDetail>(result);
+    return std::get<CollectionDetail>(client.Do(op::InspectCollection{id}));
   };
   const BufferInfo buffer = look().buffers.at(0);
   EXPECT_EQ(buffer.state, core::BufferState::kStrong);

@@ -22,7 +22,8 @@ const core::ParticipantValue* WithValue(const core::Failure& failure, const std:
 // `alice` wants at most a page, `bob` at least two. The failure that `alice` is answered with.
 core::Failure Quarrel(TestClient& alice, TestClient& bob) {
   EXPECT_OK(alice.Do(op::AllocateSharedCollection{kToken, false}));
-  OperationResult copy = alice.Do(op::Duplicate{kToken, core::kSameRights, std::nullopt, true});
+  const OperationResult& copy =
+      alice.Do(op::Duplicate{kToken, core::kSameRights, std::nullopt, true});
   const auto* exported = std::get_if<ExportedNodes>(&copy);
   if (exported == nullptr) return {};
   const DescriptorNumber end = bob.Push(alice.Take(exported->descriptors.at(0)));
@@ -89,8 +90,8 @@ TEST(Grants, StateTheRightsOfUsageAndMasks) {
   reads.usage->cpu = core::kCpuUsageRead;
   ASSERT_OK(client.Do(SetConstraints(kCollection, CpuConstraints(1))));
   ASSERT_OK(client.Do(SetConstraints(kReader, reads)));
-  const OperationResult writer = client.Do(Wait(kCollection));
-  const OperationResult reader = client.Do(Wait(kReader));
+  const OperationResult& writer = client.Do(Wait(kCollection));
+  const OperationResult& reader = client.Do(Wait(kReader));
   ASSERT_TRUE(std::holds_alternative<GrantedBuffers>(writer));
   ASSERT_TRUE(std::holds_alternative<GrantedBuffers>(reader));
   EXPECT_EQ(std::get<GrantedBuffers>(writer).hand_out.rights, core::kHandOutRights);

@@ -24,7 +24,7 @@ class TwoParticipants {
  public:
   explicit TwoParticipants(EngineLimits limits) : engine_(limits), first_(engine_), last_(engine_) {
     EXPECT_OK(first_.Do(op::AllocateSharedCollection{kRoot}));
-    const OperationResult made =
+    const OperationResult& made =
         first_.Do(op::Duplicate{kRoot, core::kSameRights, std::nullopt, /*export_node=*/true});
     const auto* exported = std::get_if<ExportedNodes>(&made);
     if (exported == nullptr) return;

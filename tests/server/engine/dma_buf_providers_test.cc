@@ -30,8 +30,8 @@ constexpr char kUdmabuf[] = "/dev/udmabuf";
 
 class DmaBufProviders : public ::testing::Test {
  protected:
-  static OperationResult Serve(TestProvider& provider, bool need_clear = false) {
-    OperationResult registered = provider.Register();
+  static const OperationResult& Serve(TestProvider& provider, bool need_clear = false) {
+    const OperationResult& registered = provider.Register();
     if (!IsOk(registered)) return registered;
     return provider.client().Do(op::OnRegister{kRegistration, CpuMemory(need_clear), "", true});
   }
@@ -60,7 +60,7 @@ TEST_F(DmaBufProviders, OfOtherUsersAreRefused_EXT_1) {
   if (!testing::IsRoot()) GTEST_SKIP() << "the daemon's own user is trusted";
   TestEngine engine(LimitsFor(1024), [](TestEngine::Heap heap) { return heap; }, {}, {kStranger});
   TestProvider provider(engine, kStranger);
-  const OperationResult refused = Serve(provider);
+  const OperationResult& refused = Serve(provider);
   const core::Failure* failure = AsFailure(refused);
   ASSERT_NE(failure, nullptr);
   EXPECT_EQ(failure->error, core::Error::kHandleAccessDenied);

@@ -29,7 +29,8 @@ core::Constraints AtMost(uint64_t bytes) {
 // `alice` has a collection that `bob` takes part in.
 void Share(TestClient& alice, TestClient& bob) {
   ASSERT_OK(alice.Do(op::AllocateSharedCollection{kToken, false}));
-  OperationResult copy = alice.Do(op::Duplicate{kToken, core::kSameRights, std::nullopt, true});
+  const OperationResult& copy =
+      alice.Do(op::Duplicate{kToken, core::kSameRights, std::nullopt, true});
   const auto* exported = std::get_if<ExportedNodes>(&copy);
   ASSERT_NE(exported, nullptr);
   const DescriptorNumber end = bob.Push(alice.Take(exported->descriptors.at(0)));
@@ -52,13 +53,13 @@ core::Failure Quarrel(TestClient& alice, TestClient& bob) {
 }
 
 std::vector<CollectionSummary> ListOf(TestClient& client) {
-  const OperationResult result = client.Do(op::InspectCollections{});
+  const OperationResult& result = client.Do(op::InspectCollections{});
   const auto* all = std::get_if<std::vector<CollectionSummary>>(&result);
   return all != nullptr ? *all : std::vector<CollectionSummary>{};
 }
 
 std::optional<CollectionDetail> Show(TestClient& client, uint64_t id) {
-  const OperationResult result = client.Do(op::InspectCollection{id});
+  const OperationResult& result = client.Do(op::InspectCollection{id});
   const auto* detail = std::get_if<CollectionDetail>(&result);
   return detail != nullptr ? std::optional(*detail) : std::nullopt;
 }

@@ -4,6 +4,7 @@
 // heap fail, and nobody else's.
 #include <sys/mman.h>
 
+#include <array>
 #include <functional>
 #include <random>
 #include <thread>
@@ -122,7 +123,7 @@ TEST_F(LyingProviders, CannotAnswerTwiceOrWhatTheyWereNotAsked) {
   ASSERT_OK(provider_.Give(call.id, std::move(call.fd)));
   ASSERT_NE(Granted(*wait), nullptr);
   for (const uint64_t id : {call.id, call.id + 7}) {
-    OperationResult again = provider_.Give(id, Memfd(kPage));
+    const OperationResult& again = provider_.Give(id, Memfd(kPage));
     ASSERT_NE(AsFailure(again), nullptr);
     EXPECT_EQ(AsFailure(again)->error, core::Error::kNotFound);
     EXPECT_EQ(AsFailure(again)->field, "call_id");
@@ -134,7 +135,7 @@ TEST_F(LyingProviders, ThatAnswerAnotherQuestionHaveNotAnswered) {
   provider_.Serve();
   auto wait = WantBuffers(client_, kFirst, Provided());
   const TakenCall call = provider_.NextCall();
-  OperationResult answer = provider_.Say(call.id);
+  const OperationResult& answer = provider_.Say(call.id);
   ASSERT_NE(AsFailure(answer), nullptr);
   EXPECT_EQ(AsFailure(answer)->field, "answer");
   ExpectNoMemory(*wait, "of another kind than its answer");
@@ -161,31 +162,31 @@ TEST_F(LyingProviders, CannotPromiseAlignment_EXT_6) {
 
 TEST_F(LyingProviders, NeedPermission_EXT_1) {
   TestProvider stranger(engine_, kStranger);
-  OperationResult refused = stranger.Register();
+  const OperationResult& refused = stranger.Register();
   ASSERT_NE(AsFailure(refused), nullptr);
   EXPECT_EQ(AsFailure(refused)->error, core::Error::kHandleAccessDenied);
   EXPECT_THAT(AsFailure(refused)->message, HasSubstr("heap_providers"));
 }
 
 TEST_F(LyingProviders, CannotTakeThePlaceOfTheDaemonsOwnHeaps) {
-  OperationResult refused = provider_.Register(core::kHeapSystemRam);
+  const OperationResult& refused = provider_.Register(core::kHeapSystemRam);
   ASSERT_NE(AsFailure(refused), nullptr);
   EXPECT_THAT(AsFailure(refused)->message, HasSubstr("is the daemon's own"));
 }
 
 TEST_F(LyingProviders, MustSayWhatTheyCanExactlyOnceAndFirst_EXT_2) {
-  OperationResult early = provider_.SayProperties(CpuMemory());
+  const OperationResult& early = provider_.SayProperties(CpuMemory());
   ASSERT_NE(AsFailure(early), nullptr);
   EXPECT_EQ(AsFailure(early)->error, core::Error::kNotFound);
   ASSERT_OK(provider_.Register());
-  OperationResult take = provider_.client().Do(op::TakeProviderCall{kRegistration});
+  const OperationResult& take = provider_.client().Do(op::TakeProviderCall{kRegistration});
   ASSERT_NE(AsFailure(take), nullptr);
-  OperationResult missing =
+  const OperationResult& missing =
       provider_.client().Do(op::OnRegister{kRegistration, std::nullopt, "properties.need_clear"});
   ASSERT_NE(AsFailure(missing), nullptr);
   EXPECT_EQ(AsFailure(missing)->field, "properties.need_clear");
   ASSERT_OK(provider_.SayProperties(CpuMemory()));
-  OperationResult again = provider_.SayProperties(CpuMemory());
+  const OperationResult& again = provider_.SayProperties(CpuMemory());
   ASSERT_NE(AsFailure(again), nullptr);
   EXPECT_EQ(AsFailure(again)->rule, "EXT-2");
   ExpectAllIsWell();
@@ -194,7 +195,8 @@ TEST_F(LyingProviders, MustSayWhatTheyCanExactlyOnceAndFirst_EXT_2) {
 TEST_F(LyingProviders, CannotUseAHandleForTwoThings) {
   ASSERT_OK(provider_.Register());
   EXPECT_NE(AsFailure(provider_.Register("linux.sysmem.heap.HEAP_TYPE.OTHER")), nullptr);
-  OperationResult node = provider_.client().Do(op::AllocateNonSharedCollection{kRegistration});
+  const OperationResult& node =
+      provider_.client().Do(op::AllocateNonSharedCollection{kRegistration});
   ASSERT_NE(AsFailure(node), nullptr);
   EXPECT_THAT(AsFailure(node)->message, HasSubstr("is in use"));
   ASSERT_OK(provider_.CloseRegistration());
@@ -222,7 +224,7 @@ TEST(SilentProviders, AreGivenUpAfterAWhileAndTheirLateAnswerIsNone) {
   failure = Refusal(*taken);
   ASSERT_NE(failure, nullptr);
   EXPECT_THAT(failure->message, HasSubstr("did not answer within 20 ms"));
-  OperationResult late = provider.Give(call->id, std::move(call->fd));
+  const OperationResult& late = provider.Give(call->id, std::move(call->fd));
   ASSERT_NE(AsFailure(late), nullptr);
   EXPECT_EQ(AsFailure(late)->error, core::Error::kNotFound);
 }

@@ -60,7 +60,7 @@ TEST_F(ExternalHeaps, AreToldEverythingAboutEachBuffer_EXT_6) {
   provider_.Serve();
   auto wait = WantBuffers(client_, kFirst, Provided(2));
   std::array<TakenCall, 2> calls{provider_.NextCall(), provider_.NextCall()};
-  OperationResult id = client_.Do(Message<core::event::GetBufferCollectionId>(kFirst));
+  const OperationResult& id = client_.Do(Message<core::event::GetBufferCollectionId>(kFirst));
   for (uint64_t i = 0; i < calls.size(); ++i) {
     const AllocateVmoCall& call = calls.at(i).make();
     EXPECT_EQ(call.size_bytes, kPage);
@@ -129,9 +129,9 @@ TEST_F(ExternalHeaps, GetBackTheLastDescriptorBeforeTrackingEnds_EXT_7_LIFE_4) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
   const base::UniqueFd mine(ends[0]);
-  ASSERT_OK(client_.Do(op::NodeMessage{kFirst, core::NodeKind::kCollection,
-                                       core::event::AttachLifetimeTracking{.buffers_remaining = 0},
-                                       client_.Push(base::UniqueFd(ends[1]))}));
+  ASSERT_OK(client_.Do(Message<core::event::AttachLifetimeTracking>(
+      kFirst, {.buffers_remaining = 0}, client_.Push(base::UniqueFd(ends[1])),
+      core::NodeKind::kCollection)));
   ASSERT_OK(client_.Do(Release(kFirst)));
   ASSERT_OK(client_.Do(op::CloseHandle{kFirst}));
   buffer.reset();
@@ -225,7 +225,7 @@ TEST_F(ExternalHeaps, TakeThePlaceOfAnEarlierProvider_EXT_3_EXT_4) {
 TEST_F(ExternalHeaps, AreShownWithWhoServesThem) {
   provider_.Serve();
   const base::UniqueFd buffer = HaveOne(kFirst);
-  OperationResult result = client_.Do(op::InspectHeaps{});
+  const OperationResult& result = client_.Do(op::InspectHeaps{});
   const auto& heaps = std::get<std::vector<HeapInfo>>(result);
   const auto found = std::find_if(heaps.begin(), heaps.end(), [](const HeapInfo& info) {
     return info.properties.heap.type == kProvided;

@@ -24,7 +24,7 @@ core::Constraints Exactly(uint64_t bytes) {
   return constraints;
 }
 
-op::NodeMessage AllChildrenPresent() { return Message<core::event::AllChildrenPresent>(kGroup); }
+AnyOperation AllChildrenPresent() { return Message<core::event::AllChildrenPresent>(kGroup); }
 op::BindSharedCollection BindInPlace(Handle token) {
   return op::BindSharedCollection{token, std::nullopt, token};
 }
@@ -62,7 +62,7 @@ TEST(Groups, AllocateWithTheFirstChildThatFitsAndCloseTheOther) {
   ASSERT_TRUE(closed);
   EXPECT_EQ(closed->first, kFirst);
   EXPECT_OK(client.Do(Wait(kSecond)));
-  OperationResult late = client.Do(Wait(kFirst));
+  const OperationResult& late = client.Do(Wait(kFirst));
   ASSERT_NE(AsFailure(late), nullptr);
   EXPECT_EQ(AsFailure(late)->outcome, core::Outcome::kClosed);
 }
@@ -72,7 +72,7 @@ TEST(Groups, MakeChildrenForOtherSessionsAllAtOnce) {
   TestClient maker(engine);
   ASSERT_OK(maker.Do(op::AllocateSharedCollection{kRoot, false}));
   ASSERT_OK(maker.Do(op::CreateTokenGroup{kRoot, kGroup, false}));
-  OperationResult result = maker.Do(op::CreateChildrenSync{
+  const OperationResult& result = maker.Do(op::CreateChildrenSync{
       kGroup, std::vector<uint32_t>{core::kSameRights, core::kSameRights}, {}, true});
   const auto* exported = std::get_if<ExportedNodes>(&result);
   ASSERT_NE(exported, nullptr) << AsFailure(result)->message;
@@ -101,12 +101,12 @@ TEST(Groups, TravelAndAreWhatTheImporterExpects) {
   TestClient maker(engine);
   TestClient user(engine);
   ASSERT_OK(maker.Do(op::AllocateSharedCollection{kRoot, false}));
-  OperationResult result = maker.Do(op::CreateTokenGroup{kRoot, std::nullopt, true});
+  const OperationResult& result = maker.Do(op::CreateTokenGroup{kRoot, std::nullopt, true});
   const auto* exported = std::get_if<ExportedNodes>(&result);
   ASSERT_NE(exported, nullptr);
   base::UniqueFd end = maker.Take(exported->descriptors.at(0));
   base::UniqueFd copy = base::Dup(end);
-  OperationResult as_token =
+  const OperationResult& as_token =
       user.Do(op::BindSharedCollection{std::nullopt, user.Push(std::move(copy)), Handle{9}});
   ASSERT_NE(AsFailure(as_token), nullptr);
   EXPECT_EQ(AsFailure(as_token)->field, "token_descriptor");
@@ -120,10 +120,11 @@ TEST(Groups, ThatBreakARuleTakeTheirChildrenAndTheRootAlong) {
   TestEngine engine;
   TestClient client(engine);
   MakeTree(client);
-  OperationResult exported = client.Do(op::CreateChild{kGroup, std::nullopt, std::nullopt, true});
+  const OperationResult& exported =
+      client.Do(op::CreateChild{kGroup, std::nullopt, std::nullopt, true});
   ASSERT_OK(exported);
   base::UniqueFd end = client.Take(std::get<ExportedNodes>(exported).descriptors.at(0));
-  OperationResult result = client.Do(op::CreateChild{kGroup, 0, Handle{5}, false});
+  const OperationResult& result = client.Do(op::CreateChild{kGroup, 0, Handle{5}, false});
   ASSERT_NE(AsFailure(result), nullptr);
   EXPECT_EQ(AsFailure(result)->field, "rights_attenuation_mask");
   EXPECT_EQ(AsFailure(result)->rule, "2.6");
@@ -142,7 +143,7 @@ TEST(Groups, RefuseHandlesByTheNameOfTheFieldAndLiveOn) {
   TestClient client(engine);
   MakeTree(client);
   const struct {
-    Operation operation;
+    AnyOperation operation;
     const char* field;
   } bad[] = {
       {op::CreateTokenGroup{kRoot, std::nullopt, false}, "group_handle"},
@@ -155,7 +156,7 @@ TEST(Groups, RefuseHandlesByTheNameOfTheFieldAndLiveOn) {
       {op::CreateChildrenSync{kRoot, std::vector<uint32_t>{1}, {9}, false}, "handle"},
   };
   for (const auto& each : bad) {
-    OperationResult result = client.Do(each.operation);
+    const OperationResult& result = client.Do(each.operation);
     ASSERT_NE(AsFailure(result), nullptr) << each.field;
     EXPECT_EQ(AsFailure(result)->outcome, core::Outcome::kRefused);
     EXPECT_EQ(AsFailure(result)->field, each.field);
@@ -171,7 +172,7 @@ TEST(Groups, OutOfExportsMakeNoChildAndLiveOn) {
   TestClient client(engine);
   MakeTree(client);
   const std::vector<uint32_t> masks(3, core::kSameRights);
-  OperationResult result = client.Do(op::CreateChildrenSync{kGroup, masks, {}, true});
+  const OperationResult& result = client.Do(op::CreateChildrenSync{kGroup, masks, {}, true});
   ASSERT_NE(AsFailure(result), nullptr);
   EXPECT_EQ(AsFailure(result)->rule, "LIMIT-EXPORTS");
   EXPECT_EQ(AsFailure(result)->error, core::Error::kNoMemory);
@@ -184,7 +185,8 @@ TEST(Dispensable, NodesLeaveAloneOnceTheyAreAllocated) {
   TestClient client(engine);
   TestClient other(engine);
   ASSERT_OK(client.Do(op::AllocateSharedCollection{kRoot, false}));
-  OperationResult exported = client.Do(op::Duplicate{kRoot, core::kSameRights, std::nullopt, true});
+  const OperationResult& exported =
+      client.Do(op::Duplicate{kRoot, core::kSameRights, std::nullopt, true});
   ASSERT_OK(exported);
   base::UniqueFd end = client.Take(std::get<ExportedNodes>(exported).descriptors.at(0));
   ASSERT_OK(other.Do(op::Import{other.Push(std::move(end)), kRoot, {}}));
@@ -207,7 +209,7 @@ TEST(WeakNodes, ThatDidNotSayTheyKnowMayNotWait) {
   ASSERT_OK(client.Do(op::Duplicate{kRoot, core::kSameRights, kFirst, false}));
   ASSERT_OK(client.Do(BindInPlace(kFirst)));
   ASSERT_OK(client.Do(SetConstraints(kFirst, CpuConstraints())));
-  OperationResult result = client.Do(Wait(kFirst));
+  const OperationResult& result = client.Do(Wait(kFirst));
   ASSERT_NE(AsFailure(result), nullptr);
   EXPECT_NE(AsFailure(result)->message.find("SetWeakOk"), std::string::npos);
 }

@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <memory>
 
 #include "base/reopen.h"
+#include "base/unix_socket.h"
 #include "gtest/gtest.h"
 #include "server/internals.h"
 #include "tests/server/engine/engine_harness.h"
@@ -26,19 +28,17 @@ constexpr Handle kNew = 2;
 
 core::Constraints AtLeast(uint64_t bytes) { return CpuConstraints(1, bytes); }
 
-op::NodeMessage SetConstraintsMatching(Handle handle, core::Constraints constraints,
-                                       std::optional<DescriptorNumber> buffer) {
-  op::NodeMessage message = SetConstraints(handle, std::move(constraints));
-  message.kind = core::NodeKind::kCollection;
-  message.descriptor = buffer;
-  return message;
+AnyOperation SetConstraintsMatching(Handle handle, core::Constraints constraints,
+                                    std::optional<DescriptorNumber> buffer) {
+  return Message<core::event::SetConstraints>(handle, {0, 0, std::move(constraints)}, buffer,
+                                              core::NodeKind::kCollection);
 }
 
 // The first buffer of a collection that was made under this handle.
 base::UniqueFd Allocate(TestClient& client, Handle handle, const core::Constraints& constraints) {
   EXPECT_OK(client.Do(op::AllocateNonSharedCollection{handle}));
   EXPECT_OK(client.Do(SetConstraints(handle, constraints)));
-  OperationResult result = client.Do(Wait(handle));
+  const OperationResult& result = client.Do(Wait(handle));
   const auto* granted = std::get_if<GrantedBuffers>(&result);
   if (granted == nullptr || granted->descriptors.empty()) {
     ADD_FAILURE() << "no buffers";
@@ -54,7 +54,7 @@ uint64_t SizeWhenMatching(TestClient& client, base::UniqueFd buffer,
                           const core::Constraints& constraints = AtLeast(1)) {
   EXPECT_OK(client.Do(op::AllocateNonSharedCollection{kNew}));
   client.Do(SetConstraintsMatching(kNew, constraints, client.Push(std::move(buffer))));
-  OperationResult result = client.Do(Wait(kNew));
+  const OperationResult& result = client.Do(Wait(kNew));
   client.Do(op::CloseHandle{kNew});
   const auto* granted = std::get_if<GrantedBuffers>(&result);
   if (granted == nullptr) return 0;
@@ -146,7 +146,7 @@ TEST(MustMatch, WithAnythingElseFailsTheNodeByTheFieldAndHarmsNobodyElse_2_7) {
     SCOPED_TRACE(each.what);
     ASSERT_OK(client.Do(op::AllocateNonSharedCollection{kNew}));
     const DescriptorNumber number = client.Push(std::move(each.fd));
-    OperationResult result = client.Do(SetConstraintsMatching(kNew, AtLeast(1), number));
+    const OperationResult& result = client.Do(SetConstraintsMatching(kNew, AtLeast(1), number));
     const core::Failure* failure = AsFailure(result);
     ASSERT_NE(failure, nullptr);
     EXPECT_EQ(failure->outcome, core::Outcome::kRefused);
@@ -170,7 +170,7 @@ TEST(MustMatch, WithADescriptorNeverSentFailsTheNode) {
     TestEngine engine;
     TestClient client(engine);
     ASSERT_OK(client.Do(op::AllocateNonSharedCollection{kNew}));
-    OperationResult result = client.Do(SetConstraintsMatching(kNew, AtLeast(1), number));
+    const OperationResult& result = client.Do(SetConstraintsMatching(kNew, AtLeast(1), number));
     ASSERT_NE(AsFailure(result), nullptr);
     EXPECT_EQ(AsFailure(result)->outcome, core::Outcome::kRefused);
     EXPECT_EQ(AsFailure(result)->field, "must_match_vmo");
@@ -186,7 +186,7 @@ TEST(MustMatch, NamesADescriptorOnceOnly) {
   ASSERT_OK(client.Do(op::AllocateNonSharedCollection{kNew}));
   ASSERT_OK(client.Do(SetConstraintsMatching(kNew, AtLeast(1), number)));
   ASSERT_OK(client.Do(op::AllocateNonSharedCollection{3}));
-  OperationResult again = client.Do(SetConstraintsMatching(3, AtLeast(1), number));
+  const OperationResult& again = client.Do(SetConstraintsMatching(3, AtLeast(1), number));
   ASSERT_NE(AsFailure(again), nullptr);
   EXPECT_EQ(AsFailure(again)->error, Error::kNotFound);
 }
@@ -200,7 +200,7 @@ TEST(MustMatch, OnNoNodeUsesTheDescriptorUp) {
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   const base::UniqueFd read(ends[0]);
   const DescriptorNumber number = client.Push(base::UniqueFd(ends[1]));
-  OperationResult result = client.Do(SetConstraintsMatching(77, AtLeast(1), number));
+  const OperationResult& result = client.Do(SetConstraintsMatching(77, AtLeast(1), number));
   ASSERT_NE(AsFailure(result), nullptr);
   EXPECT_EQ(AsFailure(result)->field, "handle");
   EXPECT_TRUE(HangsUp(read));
@@ -213,10 +213,10 @@ TEST(MustMatch, InAMessageThatBreaksABoundUsesTheDescriptorUp) {
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   const base::UniqueFd read(ends[0]);
   ASSERT_OK(client.Do(op::AllocateNonSharedCollection{kNew}));
-  op::NodeMessage message = Message<core::event::BadMessage>(
-      kNew, {0, 0, core::Refused(Error::kProtocolDeviation, "WIRE-BOUND", "constraints", "no")});
-  message.descriptor = client.Push(base::UniqueFd(ends[1]));
-  OperationResult result = client.Do(std::move(message));
+  const AnyOperation message = Message<core::event::BadMessage>(
+      kNew, {0, 0, core::Refused(Error::kProtocolDeviation, "WIRE-BOUND", "constraints", "no")},
+      client.Push(base::UniqueFd(ends[1])));
+  const OperationResult& result = client.Do(message);
   ASSERT_NE(AsFailure(result), nullptr);
   EXPECT_EQ(AsFailure(result)->rule, "WIRE-BOUND");
   EXPECT_TRUE(HangsUp(read));
@@ -231,7 +231,7 @@ TEST(Import, UnderAHandleInUseUsesTheDescriptorUp) {
     int ends[2] = {-1, -1};
     ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
     const base::UniqueFd read(ends[0]);
-    OperationResult result =
+    const OperationResult& result =
         client.Do(op::Import{client.Push(base::UniqueFd(ends[1])), bad, std::nullopt});
     ASSERT_NE(AsFailure(result), nullptr);
     EXPECT_EQ(AsFailure(result)->field, "handle");

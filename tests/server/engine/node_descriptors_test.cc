@@ -6,8 +6,10 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/unix_socket.h"
 #include "gtest/gtest.h"
 #include "tests/server/engine/engine_harness.h"
 
@@ -21,12 +23,12 @@ constexpr Handle kGroup = 2;
 constexpr Handle kFirst = 3;
 constexpr Handle kSecond = 4;
 
-op::NodeMessage GetNodeRef(Handle handle) { return Message<core::event::GetNodeRef>(handle); }
-op::NodeMessage IsAlternateFor(Handle handle, std::optional<DescriptorNumber> node_ref) {
-  return {handle, std::nullopt, core::event::IsAlternateFor{}, node_ref};
+AnyOperation GetNodeRef(Handle handle) { return Message<core::event::GetNodeRef>(handle); }
+AnyOperation IsAlternateFor(Handle handle, std::optional<DescriptorNumber> node_ref) {
+  return Message<core::event::IsAlternateFor>(handle, {}, node_ref);
 }
-op::NodeMessage Track(Handle handle, std::optional<DescriptorNumber> server_end) {
-  return {handle, std::nullopt, core::event::AttachNodeTracking{}, server_end};
+AnyOperation Track(Handle handle, std::optional<DescriptorNumber> server_end) {
+  return Message<core::event::AttachNodeTracking>(handle, {}, server_end);
 }
 op::BindSharedCollection BindInPlace(Handle token) {
   return op::BindSharedCollection{token, std::nullopt, token};
@@ -46,7 +48,7 @@ void MakeAlternatives(TestClient& client) {
 }
 
 base::UniqueFd ReferenceOf(TestClient& client, Handle handle) {
-  OperationResult result = client.Do(GetNodeRef(handle));
+  const OperationResult& result = client.Do(GetNodeRef(handle));
   const auto* reference = std::get_if<NodeReference>(&result);
   if (reference == nullptr) {
     ADD_FAILURE() << AsFailure(result)->message;
@@ -56,7 +58,8 @@ base::UniqueFd ReferenceOf(TestClient& client, Handle handle) {
 }
 
 std::optional<bool> Alternate(TestClient& client, Handle handle, base::BorrowedFd node_ref) {
-  OperationResult result = client.Do(IsAlternateFor(handle, client.Push(base::Dup(node_ref))));
+  const OperationResult& result =
+      client.Do(IsAlternateFor(handle, client.Push(base::Dup(node_ref))));
   const auto* answer = std::get_if<IsAlternate>(&result);
   return answer == nullptr ? std::nullopt : std::optional(answer->is_alternate);
 }
@@ -95,12 +98,13 @@ TEST(NodeReferences, WorkInAnotherSessionAndGiveNoPowerThere) {
   TestClient other(engine, 1001);
   MakeAlternatives(maker);
   const base::UniqueFd first = ReferenceOf(maker, kFirst);
-  OperationResult exported = maker.Do(op::Export{kSecond});
+  const OperationResult& exported = maker.Do(op::Export{kSecond});
   ASSERT_OK(exported);
   base::UniqueFd end = maker.Take(std::get<ExportedNodes>(exported).descriptors.at(0));
   ASSERT_OK(other.Do(op::Import{other.Push(std::move(end)), kSecond, {}}));
   EXPECT_EQ(Alternate(other, kSecond, first), true);
-  OperationResult imported = other.Do(op::Import{other.Push(base::Dup(first)), Handle{9}, {}});
+  const OperationResult& imported =
+      other.Do(op::Import{other.Push(base::Dup(first)), Handle{9}, {}});
   ASSERT_NE(AsFailure(imported), nullptr);
   EXPECT_EQ(AsFailure(imported)->error, Error::kNotFound);
 }
@@ -145,7 +149,8 @@ TEST(NodeReferences, OfNothingAreErrorsByNameAndHarmNobody_MSG_H1) {
              {"a pipe", base::UniqueFd(pipe_ends[1]), Error::kProtocolDeviation}};
   for (auto& each : bad) {
     SCOPED_TRACE(each.what);
-    OperationResult result = client.Do(IsAlternateFor(kFirst, client.Push(std::move(each.fd))));
+    const OperationResult& result =
+        client.Do(IsAlternateFor(kFirst, client.Push(std::move(each.fd))));
     ASSERT_NE(AsFailure(result), nullptr);
     EXPECT_EQ(AsFailure(result)->outcome, core::Outcome::kError);
     EXPECT_EQ(AsFailure(result)->error, each.error);
@@ -163,7 +168,7 @@ TEST(NodeReferences, ThatWereNeverSentFailTheNode) {
     TestEngine engine;
     TestClient client(engine);
     MakeChildren(client);
-    OperationResult result = client.Do(IsAlternateFor(kFirst, number));
+    const OperationResult& result = client.Do(IsAlternateFor(kFirst, number));
     ASSERT_NE(AsFailure(result), nullptr);
     EXPECT_EQ(AsFailure(result)->outcome, core::Outcome::kRefused);
     EXPECT_EQ(AsFailure(result)->error, number ? Error::kNotFound : Error::kProtocolDeviation);
@@ -182,7 +187,7 @@ TEST(NodeReferences, EndWithTheirNodeAndGiveTheBudgetBack) {
     MakeChildren(client);
     const base::UniqueFd first = ReferenceOf(client, kFirst);
     EXPECT_TRUE(ReferenceOf(client, kFirst)) << "a copy costs nothing";
-    OperationResult second = client.Do(GetNodeRef(kSecond));
+    const OperationResult& second = client.Do(GetNodeRef(kSecond));
     ASSERT_NE(AsFailure(second), nullptr);
     EXPECT_EQ(AsFailure(second)->rule, "LIMIT-HELD");
     EXPECT_EQ(AsFailure(second)->error, Error::kNoMemory);
@@ -238,7 +243,7 @@ TEST(NodeTracking, OutlivesTheSessionThatAskedForIt) {
   TestEngine engine;
   TestClient maker(engine);
   MakeChildren(maker);
-  OperationResult exported = maker.Do(op::Export{kFirst});
+  const OperationResult& exported = maker.Do(op::Export{kFirst});
   ASSERT_OK(exported);
   base::UniqueFd end = maker.Take(std::get<ExportedNodes>(exported).descriptors.at(0));
   Pipe tracked = MakePipe();
@@ -277,7 +282,7 @@ TEST(NodeTracking, The257thFailsTheNodeAndSignalsAll_row_46) {
     reads.push_back(std::move(pipe.read));
   }
   Pipe last = MakePipe();
-  OperationResult result = client.Do(Track(kFirst, client.Push(std::move(last.write))));
+  const OperationResult& result = client.Do(Track(kFirst, client.Push(std::move(last.write))));
   ASSERT_NE(AsFailure(result), nullptr);
   EXPECT_EQ(AsFailure(result)->field, "server_end");
   EXPECT_EQ(AsFailure(result)->rule, "2.4");
@@ -300,7 +305,7 @@ TEST(NodeTracking, WithoutAnythingToCloseFailsTheNodeByTheField) {
     std::optional<DescriptorNumber> number;
     if (each.error == Error::kNotFound) number = 77;
     if (std::string(each.what) == "memory") number = client.Push(Memory());
-    OperationResult result = client.Do(Track(kFirst, number));
+    const OperationResult& result = client.Do(Track(kFirst, number));
     ASSERT_NE(AsFailure(result), nullptr);
     EXPECT_EQ(AsFailure(result)->outcome, core::Outcome::kRefused);
     EXPECT_EQ(AsFailure(result)->error, each.error);
@@ -313,7 +318,7 @@ TEST(NodeTracking, OnNoNodeUsesItsEndUp) {
   TestEngine engine;
   TestClient client(engine);
   Pipe pipe = MakePipe();
-  OperationResult result = client.Do(Track(77, client.Push(std::move(pipe.write))));
+  const OperationResult& result = client.Do(Track(77, client.Push(std::move(pipe.write))));
   ASSERT_NE(AsFailure(result), nullptr);
   EXPECT_EQ(AsFailure(result)->field, "handle");
   EXPECT_TRUE(HangsUp(pipe.read));
@@ -326,7 +331,7 @@ TEST(NodeTracking, OfAClosedNodeSignalsAtOnceAndKeepsNothing) {
   client.Do(op::CloseHandle{kRoot});
   ASSERT_TRUE(client.NextClosed());
   Pipe pipe = MakePipe();
-  OperationResult result = client.Do(Track(kFirst, client.Push(std::move(pipe.write))));
+  const OperationResult& result = client.Do(Track(kFirst, client.Push(std::move(pipe.write))));
   ASSERT_NE(AsFailure(result), nullptr);
   EXPECT_EQ(AsFailure(result)->outcome, core::Outcome::kClosed);
   EXPECT_TRUE(HangsUp(pipe.read));
@@ -343,7 +348,7 @@ TEST(NodeTracking, BeyondTheBudgetIsRefusedAndTheNodeLivesOn) {
   std::vector<base::UniqueFd> reads;
   for (int i = 0; i < 3; ++i) {
     Pipe pipe = MakePipe();
-    OperationResult result = greedy.Do(Track(kFirst, greedy.Push(std::move(pipe.write))));
+    const OperationResult& result = greedy.Do(Track(kFirst, greedy.Push(std::move(pipe.write))));
     reads.push_back(std::move(pipe.read));
     if (i < 2) {
       EXPECT_OK(result);
@@ -363,7 +368,7 @@ TEST(NodeTracking, BeyondTheBudgetIsRefusedAndTheNodeLivesOn) {
 // --- Asking for tokens
 
 bool IsKnown(TestClient& client, op::ValidateToken what) {
-  OperationResult result = client.Do(std::move(what));
+  const OperationResult& result = client.Do(std::move(what));
   const auto* known = std::get_if<TokenKnown>(&result);
   EXPECT_NE(known, nullptr) << AsFailure(result)->message;
   return known != nullptr && known->is_known;
@@ -371,8 +376,8 @@ bool IsKnown(TestClient& client, op::ValidateToken what) {
 
 // The ids of the nodes of the collection that `handle` belongs to, root first.
 std::vector<core::NodeId> NodeIds(TestClient& client, Handle handle) {
-  OperationResult id = client.Do(Message<core::event::GetBufferCollectionId>(handle));
-  OperationResult detail = client.Do(op::InspectCollection{std::get<uint64_t>(id)});
+  const OperationResult& id = client.Do(Message<core::event::GetBufferCollectionId>(handle));
+  const OperationResult& detail = client.Do(op::InspectCollection{std::get<uint64_t>(id)});
   std::vector<core::NodeId> ids;
   for (const auto& node : std::get<CollectionDetail>(detail).snapshot.nodes) ids.push_back(node.id);
   return ids;
@@ -391,7 +396,7 @@ TEST(ValidateToken, ByIdKnowsTokensWhereverTheyAreHeldAndNothingElse) {
   EXPECT_TRUE(known(ids[0]));
   EXPECT_FALSE(known(ids[1])) << "a group";
   EXPECT_TRUE(known(ids[2]));
-  OperationResult exported = client.Do(op::Export{kFirst});
+  const OperationResult& exported = client.Do(op::Export{kFirst});
   ASSERT_OK(exported);
   const base::UniqueFd end = client.Take(std::get<ExportedNodes>(exported).descriptors.at(0));
   EXPECT_TRUE(known(ids[2])) << "while it travels";
@@ -405,7 +410,7 @@ TEST(ValidateToken, ByDescriptorLooksAtACopyAndTheTokenTravelsOn) {
   TestEngine engine;
   TestClient client(engine);
   MakeChildren(client);
-  OperationResult exported = client.Do(op::Export{kFirst});
+  const OperationResult& exported = client.Do(op::Export{kFirst});
   ASSERT_OK(exported);
   base::UniqueFd end = client.Take(std::get<ExportedNodes>(exported).descriptors.at(0));
   const uint64_t koid = *base::SocketCookie(end);
@@ -421,13 +426,13 @@ TEST(ValidateToken, KnowsNothingOfWhatIsNoToken) {
   TestEngine engine;
   TestClient client(engine);
   MakeAlternatives(client);
-  OperationResult exported = client.Do(op::Export{kGroup});
+  const OperationResult& exported = client.Do(op::Export{kGroup});
   ASSERT_OK(exported);
   base::UniqueFd group = client.Take(std::get<ExportedNodes>(exported).descriptors.at(0));
   EXPECT_FALSE(IsKnown(client, {.koid = {}, .node_id = {}, .descriptor = client.Push(Memory())}));
   EXPECT_FALSE(
       IsKnown(client, {.koid = {}, .node_id = {}, .descriptor = client.Push(base::Dup(group))}));
-  OperationResult never_sent = client.Do(op::ValidateToken{{}, {}, DescriptorNumber{77}});
+  const OperationResult& never_sent = client.Do(op::ValidateToken{{}, {}, DescriptorNumber{77}});
   ASSERT_NE(AsFailure(never_sent), nullptr);
   EXPECT_EQ(AsFailure(never_sent)->field, "token_descriptor");
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A client that does not read stalls itself and nobody else.
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <memory>

@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/unix_socket.h"
 #include "gtest/gtest.h"
 #include "tests/server/engine/engine_harness.h"
 
@@ -17,7 +19,7 @@ using core::Error;
 
 // Makes an exported root token and takes its end out of the channel.
 base::UniqueFd ExportedRoot(TestClient& client) {
-  OperationResult result = client.Do(op::AllocateSharedCollection{std::nullopt, true});
+  const OperationResult& result = client.Do(op::AllocateSharedCollection{std::nullopt, true});
   const auto* exported = std::get_if<ExportedNodes>(&result);
   if (exported == nullptr) {
     ADD_FAILURE() << AsFailure(result)->message;
@@ -29,7 +31,7 @@ base::UniqueFd ExportedRoot(TestClient& client) {
 TEST(Handles, OneThatWasNeverMadeIsRefusedByNameAndHarmsNobody) {
   TestEngine engine;
   TestClient client(engine);
-  OperationResult result = client.Do(Sync(77));
+  const OperationResult& result = client.Do(Sync(77));
   const core::Failure* failure = AsFailure(result);
   ASSERT_NE(failure, nullptr);
   EXPECT_EQ(failure->outcome, core::Outcome::kRefused);
@@ -43,10 +45,10 @@ TEST(Handles, OneInUseIsRefusedForANewNodeAndTheOldOneLivesOn) {
   TestEngine engine;
   TestClient client(engine);
   ASSERT_OK(client.Do(op::AllocateSharedCollection{5, false}));
-  OperationResult again = client.Do(op::AllocateSharedCollection{5, false});
+  const OperationResult& again = client.Do(op::AllocateSharedCollection{5, false});
   ASSERT_NE(AsFailure(again), nullptr);
   EXPECT_EQ(AsFailure(again)->field, "token_handle");
-  OperationResult child = client.Do(op::Duplicate{5, core::kSameRights, 5, false});
+  const OperationResult& child = client.Do(op::Duplicate{5, core::kSameRights, 5, false});
   ASSERT_NE(AsFailure(child), nullptr);
   EXPECT_OK(client.Do(Sync(5)));
 }
@@ -56,16 +58,16 @@ TEST(Handles, ABadOneBesideADescriptorUsesTheDescriptorUp) {
   TestClient client(engine);
   const DescriptorNumber imported = client.Push(ExportedRoot(client));
   const DescriptorNumber bound = client.Push(ExportedRoot(client));
-  OperationResult result = client.Do(op::Import{imported, Handle{0}, std::nullopt});
-  ASSERT_NE(AsFailure(result), nullptr);
-  EXPECT_EQ(AsFailure(result)->field, "handle");
-  result = client.Do(op::BindSharedCollection{std::nullopt, bound, Handle{0}});
-  ASSERT_NE(AsFailure(result), nullptr);
-  EXPECT_EQ(AsFailure(result)->field, "collection_handle");
+  const auto* refused = AsFailure(client.Do(op::Import{imported, Handle{0}, std::nullopt}));
+  ASSERT_NE(refused, nullptr);
+  EXPECT_EQ(refused->field, "handle");
+  refused = AsFailure(client.Do(op::BindSharedCollection{std::nullopt, bound, Handle{0}}));
+  ASSERT_NE(refused, nullptr);
+  EXPECT_EQ(refused->field, "collection_handle");
   for (const DescriptorNumber number : {imported, bound}) {
-    result = client.Do(op::Import{number, Handle{9}, std::nullopt});
-    ASSERT_NE(AsFailure(result), nullptr);
-    EXPECT_NE(AsFailure(result)->message.find("used before"), std::string::npos);
+    refused = AsFailure(client.Do(op::Import{number, Handle{9}, std::nullopt}));
+    ASSERT_NE(refused, nullptr);
+    EXPECT_NE(refused->message.find("used before"), std::string::npos);
   }
 }
 
@@ -73,8 +75,8 @@ TEST(Handles, OneOfAnotherKindIsRefusedAndItsNodeLivesOn) {
   TestEngine engine;
   TestClient client(engine);
   ASSERT_OK(client.Do(op::AllocateSharedCollection{1, false}));
-  OperationResult result = client.Do(op::NodeMessage{
-      1, core::NodeKind::kCollection, core::event::SetConstraints{0, 0, CpuConstraints()}});
+  const OperationResult& result = client.Do(Message<core::event::SetConstraints>(
+      1, {0, 0, CpuConstraints()}, std::nullopt, core::NodeKind::kCollection));
   ASSERT_NE(AsFailure(result), nullptr);
   EXPECT_EQ(AsFailure(result)->error, Error::kProtocolDeviation);
   EXPECT_OK(client.Do(Sync(1)));
@@ -83,13 +85,13 @@ TEST(Handles, OneOfAnotherKindIsRefusedAndItsNodeLivesOn) {
 TEST(Handles, BindingAnUnknownTokenClosesTheNewCollectionOnly_row_44) {
   TestEngine engine;
   TestClient client(engine);
-  OperationResult result = client.Do(op::BindSharedCollection{77, std::nullopt, 8});
+  const OperationResult& result = client.Do(op::BindSharedCollection{77, std::nullopt, 8});
   ASSERT_NE(AsFailure(result), nullptr);
   EXPECT_EQ(AsFailure(result)->error, Error::kNotFound);
   auto closed = client.NextClosed();
   ASSERT_TRUE(closed);
   EXPECT_EQ(closed->first, 8u);
-  OperationResult later = client.Do(Wait(8));
+  const OperationResult& later = client.Do(Wait(8));
   ASSERT_NE(AsFailure(later), nullptr);
   EXPECT_EQ(AsFailure(later)->outcome, core::Outcome::kClosed);
   EXPECT_OK(client.Do(op::CloseHandle{8}));
@@ -120,7 +122,7 @@ TEST(Exports, ASecondImportOfACopyFindsNothingAndHarmsNobody) {
   base::UniqueFd end = ExportedRoot(client);
   base::UniqueFd copy = base::Dup(end);
   ASSERT_OK(client.Do(op::Import{client.Push(std::move(end)), 1, {}}));
-  OperationResult again = client.Do(op::Import{client.Push(std::move(copy)), 2, {}});
+  const OperationResult& again = client.Do(op::Import{client.Push(std::move(copy)), 2, {}});
   ASSERT_NE(AsFailure(again), nullptr);
   EXPECT_EQ(AsFailure(again)->error, Error::kNotFound);
   EXPECT_OK(client.Do(Sync(1)));
@@ -140,7 +142,7 @@ TEST(Exports, LeaveNoWaitBehindWhenTheSessionThatWaitedEnds) {
     wait = client.Send({Wait(1)});
     // Somebody else holds both nodes now, and nothing decides what was waited for.
     for (const Handle handle : {1, 2}) {
-      OperationResult moved = client.Do(op::Export{handle});
+      const OperationResult& moved = client.Do(op::Export{handle});
       ASSERT_OK(moved);
       end = client.Take(std::get<ExportedNodes>(moved).descriptors.at(0));
       ASSERT_OK(heir.Do(op::Import{heir.Push(std::move(end)), handle, {}}));
@@ -162,16 +164,16 @@ TEST(Exports, ForeignDescriptorsAreNoTokensAndHarmNobody) {
   ASSERT_EQ(::pipe2(pipe_ends, O_CLOEXEC), 0);
   base::UniqueFd pipe_write(pipe_ends[1]);
   base::UniqueFd memory(::memfd_create("not-a-token", MFD_CLOEXEC));
-  OperationResult socket = client.Do(op::Import{client.Push(std::move(pair->first)), 2, {}});
+  const OperationResult& socket = client.Do(op::Import{client.Push(std::move(pair->first)), 2, {}});
   ASSERT_NE(AsFailure(socket), nullptr);
   EXPECT_EQ(AsFailure(socket)->error, Error::kNotFound);
   for (int fd : {pipe_ends[0], memory.release()}) {
-    OperationResult other = client.Do(op::Import{client.Push(base::UniqueFd(fd)), 2, {}});
+    const OperationResult& other = client.Do(op::Import{client.Push(base::UniqueFd(fd)), 2, {}});
     ASSERT_NE(AsFailure(other), nullptr);
     EXPECT_EQ(AsFailure(other)->error, Error::kNotFound);
     EXPECT_EQ(AsFailure(other)->field, "descriptor_number");
   }
-  OperationResult made_up = client.Do(op::Import{999, 2, {}});
+  const OperationResult& made_up = client.Do(op::Import{999, 2, {}});
   ASSERT_NE(AsFailure(made_up), nullptr);
   EXPECT_EQ(AsFailure(made_up)->error, Error::kNotFound);
   EXPECT_OK(client.Do(Sync(1)));
@@ -182,7 +184,7 @@ TEST(Exports, ADescriptorOfAForbiddenKindEndsItsSessionOnly) {
   TestClient guilty(engine);
   TestClient innocent(engine);
   const DescriptorNumber number = guilty.Push(base::UniqueFd(::open("/dev/null", O_RDWR)));
-  OperationResult result = guilty.Do(op::Import{number, 2, {}});
+  const OperationResult& result = guilty.Do(op::Import{number, 2, {}});
   ASSERT_NE(AsFailure(result), nullptr);
   auto ended = guilty.Read();
   ASSERT_TRUE(ended);
@@ -194,7 +196,8 @@ TEST(Exports, ClosingEveryCopyIsTheUncleanCloseOfTheNode) {
   TestEngine engine;
   TestClient client(engine);
   ASSERT_OK(client.Do(op::AllocateSharedCollection{1, false}));
-  OperationResult result = client.Do(op::Duplicate{1, core::kSameRights, std::nullopt, true});
+  const OperationResult& result =
+      client.Do(op::Duplicate{1, core::kSameRights, std::nullopt, true});
   const auto* exported = std::get_if<ExportedNodes>(&result);
   ASSERT_NE(exported, nullptr);
   base::UniqueFd end = client.Take(exported->descriptors.at(0));
@@ -211,7 +214,8 @@ TEST(Exports, AnExportedEndHangsUpWhenTheDaemonClosesTheNode) {
   TestEngine engine;
   TestClient client(engine);
   ASSERT_OK(client.Do(op::AllocateSharedCollection{1, false}));
-  OperationResult result = client.Do(op::Duplicate{1, core::kSameRights, std::nullopt, true});
+  const OperationResult& result =
+      client.Do(op::Duplicate{1, core::kSameRights, std::nullopt, true});
   base::UniqueFd end = client.Take(std::get<ExportedNodes>(result).descriptors.at(0));
   ASSERT_OK(client.Do(op::CloseHandle{1}));
   pollfd poller{end.get(), 0, 0};
@@ -227,12 +231,12 @@ TEST(Exports, WhatWasSentBeforeAnExportTakesEffectBeforeTheImport) {
     const Handle root = maker.NewHandle();
     maker.Send({op::AllocateSharedCollection{root, false}});
     maker.Send({Message<core::event::SetName>(root, {0, 0, 1, "named before it travels"})});
-    OperationResult result = maker.Do(op::Export{root});
+    const OperationResult& result = maker.Do(op::Export{root});
     base::UniqueFd end = maker.Take(std::get<ExportedNodes>(result).descriptors.at(0));
     const Handle handle = user.NewHandle();
     ASSERT_OK(user.Do(op::Import{user.Push(std::move(end)), handle, {}}));
-    OperationResult id = user.Do(Message<core::event::GetBufferCollectionId>(handle));
-    OperationResult detail = user.Do(op::InspectCollection{std::get<uint64_t>(id)});
+    const OperationResult& id = user.Do(Message<core::event::GetBufferCollectionId>(handle));
+    const OperationResult& detail = user.Do(op::InspectCollection{std::get<uint64_t>(id)});
     EXPECT_EQ(std::get<CollectionDetail>(detail).snapshot.name, "named before it travels");
     ASSERT_OK(user.Do(Release(handle)));
     ASSERT_OK(user.Do(op::CloseHandle{handle}));
@@ -248,8 +252,8 @@ TEST(Buffers, AreNamedAsTheCollectionWasWhenTheyWereMade_NAME_1_BUF_2) {
   ASSERT_OK(client.Do(SetConstraints(1, CpuConstraints(2))));
   ASSERT_OK(client.Do(Wait(1)));
   ASSERT_OK(client.Do(Message<core::event::SetName>(1, {0, 0, 2, "later"})));
-  OperationResult id = client.Do(Message<core::event::GetBufferCollectionId>(1));
-  OperationResult result = client.Do(op::InspectCollection{std::get<uint64_t>(id)});
+  const OperationResult& id = client.Do(Message<core::event::GetBufferCollectionId>(1));
+  const OperationResult& result = client.Do(op::InspectCollection{std::get<uint64_t>(id)});
   const auto& detail = std::get<CollectionDetail>(result);
   EXPECT_EQ(detail.summary.name, "later");
   ASSERT_EQ(detail.buffers.size(), 2u);
@@ -263,8 +267,8 @@ TEST(Buffers, OfACollectionWithoutANameHaveNone_BUF_2) {
   ASSERT_OK(client.Do(op::AllocateNonSharedCollection{1}));
   ASSERT_OK(client.Do(SetConstraints(1, CpuConstraints(1))));
   ASSERT_OK(client.Do(Wait(1)));
-  OperationResult id = client.Do(Message<core::event::GetBufferCollectionId>(1));
-  OperationResult result = client.Do(op::InspectCollection{std::get<uint64_t>(id)});
+  const OperationResult& id = client.Do(Message<core::event::GetBufferCollectionId>(1));
+  const OperationResult& result = client.Do(op::InspectCollection{std::get<uint64_t>(id)});
   const auto& detail = std::get<CollectionDetail>(result);
   ASSERT_EQ(detail.buffers.size(), 1u);
   EXPECT_EQ(detail.buffers[0].name, "");
@@ -277,7 +281,8 @@ TEST(Sessions, TheEndOfOneClosesItsNodesUncleanlyAndTellsTheOthers) {
   base::UniqueFd end = ExportedRoot(*dying);
   const DescriptorNumber number = dying->Push(std::move(end));
   ASSERT_OK(dying->Do(op::Import{number, 1, {}}));
-  OperationResult result = dying->Do(op::Duplicate{1, core::kSameRights, std::nullopt, true});
+  const OperationResult& result =
+      dying->Do(op::Duplicate{1, core::kSameRights, std::nullopt, true});
   base::UniqueFd token = dying->Take(std::get<ExportedNodes>(result).descriptors.at(0));
   ASSERT_OK(survivor.Do(op::Import{survivor.Push(std::move(token)), 9, {}}));
   dying.reset();
@@ -328,7 +333,7 @@ TEST(Waits, AreLimitedPerSessionAndTheLimitIsGivenBack) {
   client.Send({SetConstraints(3, CpuConstraints())});
   std::vector<std::shared_ptr<TestPort>> waits;
   for (int i = 0; i < 4; ++i) waits.push_back(client.Send({Wait(3)}));
-  OperationResult fifth = client.Do(Wait(3));
+  const OperationResult& fifth = client.Do(Wait(3));
   ASSERT_NE(AsFailure(fifth), nullptr);
   EXPECT_EQ(AsFailure(fifth)->rule, "LIMIT-WAITS");
   // The last token goes, so the collection allocates and every wait is answered.

@@ -19,9 +19,9 @@ TEST(SessionOrder, CallsDeliveredInShuffledOrderAreCarriedOutInOrder) {
   std::mt19937 random(seed);
   // Each round makes a node, uses it and closes it: any other order is refused.
   for (int round = 0; round < 200; ++round) {
-    std::vector<std::pair<uint64_t, std::vector<Operation>>> calls;
-    auto add = [&](Operation operation) {
-      calls.emplace_back(client.NextNumber(), std::vector<Operation>{std::move(operation)});
+    std::vector<std::pair<uint64_t, AnyOperation>> calls;
+    auto add = [&](AnyOperation operation) {
+      calls.emplace_back(client.NextNumber(), std::move(operation));
     };
     const Handle root = client.NewHandle();
     const Handle child = client.NewHandle();
@@ -34,8 +34,8 @@ TEST(SessionOrder, CallsDeliveredInShuffledOrderAreCarriedOutInOrder) {
     add(op::CloseHandle{root});
     std::shuffle(calls.begin(), calls.end(), random);
     std::vector<std::shared_ptr<TestPort>> ports;
-    for (auto& [number, operations] : calls) {
-      ports.push_back(client.SendAs(number, std::move(operations)));
+    for (const auto& [number, operation] : calls) {
+      ports.push_back(client.SendAs(number, {operation}));
     }
     for (auto& port : ports) {
       ASSERT_TRUE(port->Wait());
@@ -54,7 +54,8 @@ TEST(SessionOrder, WhatWasClosedBeforeACallIsGoneForIt) {
   for (int round = 0; round < 20; ++round) {
     const Handle root = maker.NewHandle();
     ASSERT_OK(maker.Do(op::AllocateSharedCollection{root, false}));
-    OperationResult copy = maker.Do(op::Duplicate{root, core::kSameRights, std::nullopt, true});
+    const OperationResult& copy =
+        maker.Do(op::Duplicate{root, core::kSameRights, std::nullopt, true});
     ASSERT_TRUE(std::holds_alternative<ExportedNodes>(copy));
     base::UniqueFd end = maker.Take(std::get<ExportedNodes>(copy).descriptors.at(0));
     // Shared with the loop, which may still look at them when the next round has begun.
@@ -68,7 +69,7 @@ TEST(SessionOrder, WhatWasClosedBeforeACallIsGoneForIt) {
     end.reset();
     // Whoever asks: the daemon is one.
     ASSERT_OK(other.Do(op::Ping{}));
-    const OperationResult sync = maker.Do(Sync(root));
+    const OperationResult& sync = maker.Do(Sync(root));
     go_on.set_value();
     ASSERT_NE(AsFailure(sync), nullptr);
     EXPECT_EQ(AsFailure(sync)->outcome, core::Outcome::kClosed);

@@ -133,14 +133,12 @@ class Actor {
   uint64_t Below(uint64_t bound) { return world_.Below(bound); }
   Handle NewHandle() { return client_.NewHandle(); }
 
-  void Queue(Operation operation) {
-    std::vector<Operation> operations;
-    operations.push_back(std::move(operation));
-    undelivered_.push_back({client_.NextNumber(), std::move(operations)});
+  void Queue(const AnyOperation& operation) {
+    undelivered_.push_back({client_.NextNumber(), {operation.value()}});
   }
-  void QueueWithTheLast(Operation operation) {
-    if (undelivered_.empty()) return Queue(std::move(operation));
-    undelivered_.back().operations.push_back(std::move(operation));
+  void QueueWithTheLast(const AnyOperation& operation) {
+    if (undelivered_.empty()) return Queue(operation);
+    undelivered_.back().operations.push_back(operation.value());
   }
 
   void Deliver() {
@@ -153,9 +151,7 @@ class Actor {
     undelivered_.erase(at);
     ++world_.tally.calls;
     if (Below(3000) == 0) {  // once more, which ends the session
-      std::vector<Operation> again;
-      again.push_back(op::Ping{});
-      outstanding_.push_back(client_.SendAs(number, std::move(again)));
+      outstanding_.push_back(client_.SendAs(number, {op::Ping{}}));
     }
   }
 
@@ -279,8 +275,7 @@ class Actor {
     // The youngest is the likeliest to be of the same collection.
     const base::UniqueFd& any = Below(2) == 0 ? world_.references.back()
                                               : world_.references[Below(world_.references.size())];
-    Queue(op::NodeMessage{handle, std::nullopt, core::event::IsAlternateFor{},
-                          client_.Push(base::Dup(any))});
+    Queue(Message<core::event::IsAlternateFor>(handle, {}, client_.Push(base::Dup(any))));
   }
 
   void Track(Handle handle) {
@@ -293,7 +288,7 @@ class Actor {
     } else {
       world_.watched[Below(kWatchedAtMost)] = std::move(read);
     }
-    Queue(op::NodeMessage{handle, std::nullopt, core::event::AttachNodeTracking{}, write});
+    Queue(Message<core::event::AttachNodeTracking>(handle, {}, write));
   }
 
   void TokenStep(size_t which) {
@@ -319,13 +314,12 @@ class Actor {
   }
 
   // Like some buffer, or like what is none.
-  op::NodeMessage ConstraintsToMatch(Handle handle) {
-    op::NodeMessage message = SetConstraints(handle, Needs());
+  AnyOperation ConstraintsToMatch(Handle handle) {
     const std::vector<base::UniqueFd>& some = Below(10) == 0 ? world_.references : world_.buffers;
-    if (some.empty()) return message;
-    message.descriptor = client_.Push(base::Dup(some[Below(some.size())]));
+    if (some.empty()) return SetConstraints(handle, Needs());
+    const DescriptorNumber buffer = client_.Push(base::Dup(some[Below(some.size())]));
     ++world_.tally.matches;
-    return message;
+    return Message<core::event::SetConstraints>(handle, {0, 0, Needs()}, buffer);
   }
 
   void CollectionStep(const Held& held) {
@@ -400,7 +394,7 @@ class Actor {
 };
 
 bool NothingIsLeft(TestClient& observer) {
-  const OperationResult result = observer.Do(op::InspectStatus{});
+  const OperationResult& result = observer.Do(op::InspectStatus{});
   const auto* status = std::get_if<StatusInfo>(&result);
   if (status == nullptr) return false;
   const auto held =

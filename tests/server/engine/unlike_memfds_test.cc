@@ -112,7 +112,7 @@ TestEngine::Heap ApartForWeak(TestEngine::Heap real) {
 // --- What a client does ---
 
 std::vector<base::UniqueFd> BuffersOf(TestClient& client, Handle handle) {
-  OperationResult result = client.Do(Wait(handle));
+  const OperationResult& result = client.Do(Wait(handle));
   std::vector<base::UniqueFd> all;
   EXPECT_OK(result);
   if (const auto* granted = std::get_if<GrantedBuffers>(&result)) {
@@ -125,7 +125,7 @@ VmoInfoResult InfoOf(TestClient& client, const base::UniqueFd& vmo, bool need_we
   op::GetVmoInfo ask;
   ask.vmo = client.Push(base::Dup(vmo));
   ask.need_weak = need_weak;
-  OperationResult result = client.Do(std::move(ask));
+  const OperationResult& result = client.Do(std::move(ask));
   EXPECT_OK(result);
   const auto* info = std::get_if<VmoInfoResult>(&result);
   return info == nullptr ? VmoInfoResult{} : *info;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/reopen.h"
+#include "base/unix_socket.h"
 #include "gtest/gtest.h"
 #include "server/collection_host.h"
 #include "server/internals.h"
@@ -28,7 +29,7 @@ core::Constraints Reader(uint64_t bytes) {
 }
 
 std::vector<base::UniqueFd> BuffersOf(TestClient& client, Handle handle) {
-  OperationResult result = client.Do(Wait(handle));
+  const OperationResult& result = client.Do(Wait(handle));
   const auto* granted = std::get_if<GrantedBuffers>(&result);
   std::vector<base::UniqueFd> all;
   if (granted == nullptr) {
@@ -56,7 +57,7 @@ class VmoInfoTest : public ::testing::Test {
     return ask;
   }
   VmoInfoResult InfoOf(op::GetVmoInfo ask) {
-    OperationResult result = client_.Do(std::move(ask));
+    const OperationResult& result = client_.Do(std::move(ask));
     if (const core::Failure* failure = AsFailure(result)) {
       ADD_FAILURE() << failure->rule << ": " << failure->message;
       return {};
@@ -64,7 +65,7 @@ class VmoInfoTest : public ::testing::Test {
     return std::get<VmoInfoResult>(result);
   }
   std::string WhyNot(op::GetVmoInfo ask, Error error) {
-    OperationResult result = client_.Do(std::move(ask));
+    const OperationResult& result = client_.Do(std::move(ask));
     const core::Failure* failure = AsFailure(result);
     if (failure == nullptr) return "answered";
     EXPECT_EQ(failure->error, error) << failure->message;
