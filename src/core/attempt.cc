@@ -43,10 +43,33 @@ Failure NoChoiceWorks(const std::vector<RefusedChoice>& refused) {
   return failure;
 }
 
+// INIT-3: what those are told who require secure memory that is not to be had. Nothing if nobody
+// does.
+std::optional<Failure> NoneToBeHad(NoSecureMemory why,
+                                   const std::vector<Participant>& participants) {
+  Failure failure;
+  for (const Participant& one : participants) {
+    const auto& memory = ConstraintsOf(one).memory;
+    if (!memory || !memory->secure_required.value_or(false)) continue;
+    failure.participants.push_back({.node = one.node, .name = one.name, .value = "true"});
+  }
+  if (failure.participants.empty()) return std::nullopt;
+  failure.error = Error::kUnspecified;
+  failure.rule = "INIT-3";
+  failure.field = "buffer_memory_constraints.secure_required";
+  failure.message = why == NoSecureMemory::kNotYet
+                        ? "secure memory is required, and its driver has not registered yet"
+                        : "secure memory is required, and its driver has unregistered";
+  return failure;
+}
+
 // `plan_for(participants)` is one try.
 template <typename PlanFor>
 GroupSearch TryChoices(const NodeTree& tree, const std::vector<NodeId>& pruned,
-                       const Plan* existing, size_t limit, PlanFor plan_for) {
+                       const Plan* existing, const Settings& settings, PlanFor plan_for) {
+  const size_t limit = settings.limits.group_combinations;
+  const std::optional<NoSecureMemory> no_secure_memory =
+      existing == nullptr ? settings.no_secure_memory : std::nullopt;
   GroupChoice choice(tree, pruned);
   std::vector<RefusedChoice> refused;
   do {
@@ -56,7 +79,13 @@ GroupSearch TryChoices(const NodeTree& tree, const std::vector<NodeId>& pruned,
     }
     std::vector<NodeId> visible = choice.Visible();
     const TryParticipants participants(tree, visible, existing);
-    Result<Plan, Refusal> plan = plan_for(participants.all());
+    const std::vector<Participant>& all = participants.all();
+    if (no_secure_memory) {
+      if (auto none = NoneToBeHad(*no_secure_memory, all)) {
+        return {*std::move(none), std::move(refused), no_secure_memory};
+      }
+    }
+    Result<Plan, Refusal> plan = plan_for(all);
     if (plan.ok()) {
       return {Agreement{std::move(plan).value(), std::move(visible)}, std::move(refused)};
     }
@@ -145,7 +174,7 @@ void TryParticipants::Append(std::vector<Participant> more) {
 
 GroupSearch FindAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
                           const Settings& settings) {
-  return TryChoices(tree, pruned, nullptr, settings.limits.group_combinations,
+  return TryChoices(tree, pruned, nullptr, settings,
                     [&](const std::vector<Participant>& participants) {
                       return TryToPlan(participants, settings);
                     });
@@ -157,7 +186,7 @@ std::vector<NodeId> AllocatedNodes(const NodeTree& tree) {
 
 GroupSearch FindLateAgreement(const NodeTree& tree, const std::vector<NodeId>& pruned,
                               const Plan& existing, const Settings& settings) {
-  return TryChoices(tree, pruned, &existing, settings.limits.group_combinations,
+  return TryChoices(tree, pruned, &existing, settings,
                     [&](const std::vector<Participant>& participants) -> Result<Plan, Refusal> {
                       if (auto no = WhyRefused(participants, existing, settings))
                         return *std::move(no);

@@ -68,14 +68,18 @@ struct GroupSearch {
   Result<Agreement> result;
   // In the order of the tries, for the log (GRP-9).
   std::vector<RefusedChoice> refused;
+  // Set: somebody requires secure memory that is not to be had, whatever the others want (INIT-3);
+  // the result says so. kNotYet: nothing is decided.
+  std::optional<NoSecureMemory> no_secure_memory = std::nullopt;
 };
 
 // ATT-5: tries one choice of group children (group_choice.h) after the other until one works
 // (GRP-8). A sub-tree without groups is a single choice in which every node is visible (GRP-5).
 //
 // A choice whose participants ask for what cannot be met together leads to the next one. Nothing
-// else can come of planning: what a heap refuses comes after the search, and ends the attempt
-// without another try (GRP-7). If no choice works the failure is that of the first one, the one
+// else can come of planning but that somebody requires secure memory that is not there, which ends
+// the search (INIT-3): what a heap refuses comes after it, and ends the attempt without another try
+// (GRP-7). If no choice works the failure is that of the first one, the one
 // that everybody prefers, with CONSTRAINTS_INTERSECTION_EMPTY; if group_combinations of them do not
 // work and there are more, TOO_MANY_GROUP_CHILD_COMBINATIONS instead (GRP-6).
 // REQUIRES: `pruned` comes from PrunedSubtree and is AllReady.

@@ -242,8 +242,12 @@ void Collection::State::On(const event::HeapsChanged& e) {
   auto changed = std::make_shared<Settings>(*settings_);
   changed->heaps = e.heaps;
   changed->secure_heaps = e.secure_heaps;
+  changed->no_secure_memory = e.no_secure_memory;
+  const bool became_ready = settings_->no_secure_memory && !e.no_secure_memory;
   settings_ = std::move(changed);
-  if (tree_.empty() || (!result_ && !under_way_)) return;
+  if (tree_.empty()) return;
+  if (became_ready && !result_ && !under_way_) return Attempt();  // SEC-2
+  if (!result_ && !under_way_) return;
   const Plan& plan = result_ ? *result_ : under_way_->agreement.plan;
   const Heap& heap = plan.settings.buffer.heap;
   if (std::find(e.lost.begin(), e.lost.end(), heap) == e.lost.end()) return;
@@ -286,6 +290,10 @@ bool Collection::State::AttemptSubtree(NodeId top) {
   if (verbose_) LogParticipants(pruned);
   GroupSearch search = result_ ? FindLateAgreement(tree_, pruned, *result_, *settings_)
                                : FindAgreement(tree_, pruned, *settings_);
+  if (search.no_secure_memory == NoSecureMemory::kNotYet) {  // ATT-6
+    LogStep([&] { return search.result.failure().message; });
+    return false;
+  }
   LogRefused(search);
   if (!search.result.ok()) {
     DeliverFailure(top,

@@ -308,13 +308,15 @@ struct BufferGone {
   bool operator==(const BufferGone&) const = default;
 };
 
-// Heaps came or went. Attempts made from now on see these; none is made because of it (EXT-5). A
-// collection with buffers from a heap in `lost`, or with an allocation under way there, fails from
-// the root (BUF-3, EXT-4); a heap may be lost and be there again, from another provider (EXT-3).
+// Heaps came or went. Attempts made from now on see these; none is made because of it (EXT-5), but
+// when secure memory has become ready (SEC-2). A collection with buffers from a heap in `lost`, or
+// with an allocation under way there, fails from the root (BUF-3, EXT-4); a heap may be lost and be
+// there again, from another provider (EXT-3).
 struct HeapsChanged {
   std::vector<HeapProperties> heaps;
   std::vector<Heap> secure_heaps;  // as Settings::secure_heaps
   std::vector<Heap> lost;
+  std::optional<NoSecureMemory> no_secure_memory = std::nullopt;  // as Settings'
   bool operator==(const HeapsChanged&) const = default;
 };
 

@@ -194,6 +194,7 @@ std::vector<RefusedTry> InShort(const GroupSearch& search, const NodeTree& tree,
 Failure Explained(const GroupSearch& search, const NodeTree& tree,
                   const std::vector<NodeId>& pruned, const Plan* existing,
                   const Settings& settings) {
+  if (search.no_secure_memory) return search.result.failure();  // there is no conflict
   const TryParticipants everybody(tree, pruned, existing);
   const Labels labels(everybody.all());
   uint64_t own_work = 0;

@@ -27,4 +27,10 @@ struct HeapProperties {
   bool operator==(const HeapProperties&) const = default;
 };
 
+// Why secure memory cannot be had although it is expected on this machine (SEC-1).
+enum class NoSecureMemory {
+  kNotYet,  // whoever requires it waits (INIT-3)
+  kNoMore,  // whoever requires it is refused (SEC-3)
+};
+
 }  // namespace sysmem::core

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/heap_properties.h"
@@ -44,6 +45,8 @@ struct Settings {
   // Heaps whose memory no CPU can read. Empty: secure memory is not expected on this machine, and
   // whoever requires it is refused (M15).
   std::vector<Heap> secure_heaps;
+  // Unset: it is ready, or none is expected.
+  std::optional<NoSecureMemory> no_secure_memory;
   std::vector<FormatCost> format_costs;  // COST-1; a format without an entry is dearest
   Limits limits;
   // Whether anybody reads log lines of level debug; without, none are made.

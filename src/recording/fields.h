@@ -148,9 +148,9 @@ template <Is<core::Limits> T, typename F> void EachField(T& v, F&& f) {
     name, nodes, image_formats);
 }
 template <Is<core::Settings> T, typename F> void EachField(T& v, F&& f) {
-  auto& [heaps, secure_heaps, format_costs, limits, debug_log] = v;
-  f({"heaps", "secure_heaps", "format_costs", "limits", "debug_log"},
-    heaps, secure_heaps, format_costs, limits, debug_log);
+  auto& [heaps, secure_heaps, no_secure_memory, format_costs, limits, debug_log] = v;
+  f({"heaps", "secure_heaps", "no_secure_memory", "format_costs", "limits", "debug_log"},
+    heaps, secure_heaps, no_secure_memory, format_costs, limits, debug_log);
 }
 
 // --- Events.
@@ -261,8 +261,9 @@ template <Is<core::event::AllocationFinished> T, typename F> void EachField(T& v
   f({"attempt", "failure"}, attempt, failure);
 }
 template <Is<core::event::HeapsChanged> T, typename F> void EachField(T& v, F&& f) {
-  auto& [heaps, secure_heaps, lost] = v;
-  f({"heaps", "secure_heaps", "lost"}, heaps, secure_heaps, lost);
+  auto& [heaps, secure_heaps, lost, no_secure_memory] = v;
+  f({"heaps", "secure_heaps", "lost", "no_secure_memory"}, heaps, secure_heaps, lost,
+    no_secure_memory);
 }
 template <Is<core::event::FailRoot> T, typename F> void EachField(T& v, F&& f) {
   auto& [why] = v;

@@ -218,6 +218,11 @@ absl::Status Daemon::StartEngine() {
   absl::Status pools =
       AddPools(options_.pools, MemoryBytes(), gate_, ComplainOfPool, engine_options);
   if (!pools.ok()) return pools;
+  if (engine_options.core.no_secure_memory) spdlog::info("secure memory waits for its driver");
+  engine_options.secure_memory.end_daemon = [](const std::string& why) {
+    spdlog::error("ending at once: {}", base::EscapeSentence(why));
+    ::_exit(kExitFailed);
+  };
   engine_options.version = SYSMEM_VERSION_STRING;
   if (options_.admin_gid) engine_options.admin_gid = *options_.admin_gid;
   engine_options.encode_session_end = transport::EncodeSessionEnd;

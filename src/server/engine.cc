@@ -28,7 +28,10 @@ uint64_t FirstCollectionId() {
 }
 
 core::event::HeapsChanged HeapsNow(const core::Settings& settings, std::vector<core::Heap> lost) {
-  return {.heaps = settings.heaps, .secure_heaps = settings.secure_heaps, .lost = std::move(lost)};
+  return {.heaps = settings.heaps,
+          .secure_heaps = settings.secure_heaps,
+          .lost = std::move(lost),
+          .no_secure_memory = settings.no_secure_memory};
 }
 
 }  // namespace
@@ -39,6 +42,16 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
       started_ns(EventLoop::NowNs()),
       heaps(std::make_unique<HeapRegistry>(options.core, options.heaps, options.contiguous_ram)),
       settings(heaps->settings()),
+      secure_memory(std::make_unique<SecureMemory>(
+          options.secure_memory,
+          SecureMemory::Surroundings{
+              .loop = loop,
+              .registry = *heaps,
+              .upkeep = upkeep,
+              .gate = options.gate,
+              .patience_ns = options.limits.provider_answer_ns,
+              .log = [this](core::effect::Log::Level level, const PeerInfo& driver,
+                            const std::string& text) { Log(level, driver, text); }})),
       worker({.name = "sysmemd-alloc"}),
       // One user's take one thread at most, so another user's always finds one.
       negotiations({.name = "sysmemd-plan", .jobs_per_owner = 1, .nice = 5}),
@@ -187,6 +200,7 @@ std::shared_ptr<Session> Engine::OpenSession(PeerInfo peer, base::UniqueFd handl
 }
 
 void Engine::Shutdown() {
+  internals_->secure_memory->BeginShutdown();
   for (const auto& session : internals_->Sessions()) {
     session->End(SessionEnd{EndReason::kShutdown, "the daemon ends"});
   }
@@ -197,6 +211,7 @@ void Engine::Shutdown() {
     host->PostEvent(core::event::FailRoot{why}, {});
   }
   internals_->upkeep.Stop();
+  internals_->secure_memory->Stop(EventLoop::NowNs() + kShutdownPatienceNs);
   internals_->negotiations.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
   internals_->worker.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
   internals_->closer.Stop(EventLoop::NowNs() + kShutdownPatienceNs);

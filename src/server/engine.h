@@ -22,6 +22,7 @@
 #include "heaps/reservation_gate.h"
 #include "server/inspection.h"
 #include "server/last_close.h"
+#include "server/secure_memory_options.h"
 #include "server/session.h"
 #include "server/session_end.h"
 
@@ -88,6 +89,7 @@ struct EngineOptions {
   std::vector<std::shared_ptr<heaps::Heap>> heaps;
   // Where contiguous buffers of SYSTEM_RAM come from (HEAP-4). Null: there are none.
   std::shared_ptr<heaps::Heap> contiguous_ram;
+  SecureMemoryOptions secure_memory;
   // Asked before memory of heaps in other processes is taken; outlives the engine. Null: there are
   // no such heaps here.
   heaps::ReservationGate* gate = nullptr;

@@ -15,7 +15,10 @@ bool Is(const heaps::Heap& candidate, const core::Heap& heap) {
 
 HeapRegistry::HeapRegistry(core::Settings base, std::vector<std::shared_ptr<heaps::Heap>> own,
                            std::shared_ptr<heaps::Heap> contiguous_ram)
-    : base_(std::move(base)), own_(std::move(own)), contiguous_ram_(std::move(contiguous_ram)) {
+    : base_(std::move(base)),
+      own_(std::move(own)),
+      contiguous_ram_(std::move(contiguous_ram)),
+      no_secure_memory_(base_.no_secure_memory) {
   Rebuild();
 }
 
@@ -28,6 +31,11 @@ void HeapRegistry::Rebuild() {
     }
   }
   for (const Entry& entry : provided_) settings->heaps.push_back(entry.heap->properties());
+  for (const Entry& entry : secure_) {
+    settings->heaps.push_back(entry.heap->properties());
+    settings->secure_heaps.push_back(entry.heap->properties().heap);
+  }
+  settings->no_secure_memory = no_secure_memory_;
   settings_ = std::move(settings);
 }
 
@@ -37,6 +45,9 @@ std::shared_ptr<heaps::Heap> HeapRegistry::Find(const core::Heap& heap) const {
   }
   const std::lock_guard lock(mutex_);
   for (const Entry& entry : provided_) {
+    if (Is(*entry.heap, heap)) return entry.heap;
+  }
+  for (const Entry& entry : secure_) {
     if (Is(*entry.heap, heap)) return entry.heap;
   }
   return nullptr;
@@ -50,7 +61,12 @@ std::shared_ptr<heaps::Heap> HeapRegistry::AllocatorFor(
 }
 
 bool HeapRegistry::IsOwn(const core::Heap& heap) const {
-  return std::any_of(own_.begin(), own_.end(), [&](const auto& own) { return Is(*own, heap); });
+  if (std::any_of(own_.begin(), own_.end(), [&](const auto& own) { return Is(*own, heap); })) {
+    return true;
+  }
+  const std::lock_guard lock(mutex_);
+  return std::any_of(secure_.begin(), secure_.end(),
+                     [&](const Entry& entry) { return Is(*entry.heap, heap); });
 }
 
 std::vector<HeapRegistry::Entry> HeapRegistry::Entries() const {
@@ -59,6 +75,7 @@ std::vector<HeapRegistry::Entry> HeapRegistry::Entries() const {
   if (contiguous_ram_) entries.push_back({contiguous_ram_, contiguous_ram_->backing()});
   const std::lock_guard lock(mutex_);
   entries.insert(entries.end(), provided_.begin(), provided_.end());
+  entries.insert(entries.end(), secure_.begin(), secure_.end());
   return entries;
 }
 
@@ -93,6 +110,13 @@ void HeapRegistry::Remove(const std::shared_ptr<heaps::Heap>& heap) {
   if (found == provided_.end()) return;
   provided_.erase(found);
   Announce(std::move(lock), heap->properties().heap, true);
+}
+
+void HeapRegistry::SetSecure(std::vector<Entry> heaps, std::optional<core::NoSecureMemory> none) {
+  std::unique_lock lock(mutex_);
+  secure_.swap(heaps);
+  no_secure_memory_ = none;
+  Announce(std::move(lock), {}, false);
 }
 
 // Whoever finds another thread at it leaves the change to that one.

@@ -44,6 +44,7 @@ class HeapRegistry {
   std::shared_ptr<heaps::Heap> Find(const core::Heap& heap) const;
   // Who makes such buffers.
   std::shared_ptr<heaps::Heap> AllocatorFor(const core::BufferMemorySettings& buffer) const;
+  // The daemon's, or of secure memory: no provider may serve it.
   bool IsOwn(const core::Heap& heap) const;
   std::vector<Entry> Entries() const;
   size_t provided() const;
@@ -57,6 +58,11 @@ class HeapRegistry {
   // Nothing happens if another one has taken its place (EXT-4).
   void Remove(const std::shared_ptr<heaps::Heap>& heap);
 
+  // The heaps of secure memory that a process drives, instead of those there were, and whether it
+  // can be had (Settings::no_secure_memory). None is lost by that: buffers stay what they are.
+  // REQUIRES: no other heap has their names.
+  void SetSecure(std::vector<Entry> heaps, std::optional<core::NoSecureMemory> none);
+
  private:
   void Rebuild();  // REQUIRES: mutex_ held
   void Announce(std::unique_lock<std::mutex> lock, core::Heap lost, bool any_lost);
@@ -69,6 +75,8 @@ class HeapRegistry {
   mutable std::mutex mutex_;
   // Guarded by mutex_:
   std::vector<Entry> provided_;
+  std::vector<Entry> secure_;
+  std::optional<core::NoSecureMemory> no_secure_memory_;
   std::shared_ptr<const core::Settings> settings_;
   std::vector<core::Heap> lost_;  // not announced yet
   bool changed_ = false;          // likewise

@@ -26,6 +26,7 @@
 #include "server/heap_upkeep.h"
 #include "server/held_descriptors.h"
 #include "server/last_close.h"
+#include "server/secure_memory.h"
 #include "server/unread_budget.h"
 #include "server/worker.h"
 
@@ -76,6 +77,7 @@ class Engine::Internals {
   // What all collections begin with, and recordings: heaps as they were when the daemon began.
   const std::shared_ptr<const core::Settings> settings;
   HeapUpkeep upkeep;
+  const std::unique_ptr<SecureMemory> secure_memory;
   Worker worker;
   Worker negotiations;  // dear ones; the owner is the user who began the collection
   Closer closer;

@@ -201,6 +201,11 @@ std::vector<HeapInfo> Engine::Internals::MakeHeapInfos(Figures figures) const {
     info.backing = entry.backing;
     const auto& secure = known->secure_heaps;
     info.secure = std::find(secure.begin(), secure.end(), info.properties.heap) != secure.end();
+    if (info.secure && known->no_secure_memory) {
+      info.usable = false;
+      info.why_unusable = "the driver of secure memory has unregistered";
+      info.remedy = "start the daemon anew";
+    }
     const BufferLedger::Totals totals = ledger->OfHeap(BufferLedger::NameOf(info.properties));
     info.live_buffers = totals.buffers;
     info.live_bytes = totals.bytes;

@@ -92,6 +92,14 @@ absl::Status AddPools(const PoolSettings& settings, uint64_t memory_bytes,
   absl::Status added =
       AddContiguousPool(contiguous, settings.guards, gate, complain, engine_options);
   if (!added.ok()) return added;
+  SecureMemoryOptions& driven = engine_options.secure_memory;
+  driven.complain = complain;
+  driven.is_simulated = !settings.simulated_secure_heaps.empty();
+  if (secure != 0 && !driven.is_simulated) {
+    driven.protected_bytes = secure;
+    driven.physical_base = kSecureSpacing;
+    engine_options.core.no_secure_memory = core::NoSecureMemory::kNotYet;  // SEC-1
+  }
   return AddSimulatedSecureHeaps(settings.simulated_secure_heaps, secure, gate, complain,
                                  engine_options);
 }

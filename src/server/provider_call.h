@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the daemon asks of the provider of a heap: the Heap protocol as plain values
+// What the daemon asks of whoever serves it: the Heap and SecureMem protocols as plain values
 // (proto/sysmem2/heap.proto).
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "core/plan.h"
+#include "server/secure_protocol.h"
 
 namespace sysmem::server {
 
@@ -27,6 +28,10 @@ struct DeleteVmoCall {
   uint64_t buffer_index = 0;
 };
 
-using ProviderCallKind = std::variant<AllocateVmoCall, DeleteVmoCall>;
+// The first two are for heaps, the others for drivers of secure memory.
+using ProviderCallKind =
+    std::variant<AllocateVmoCall, DeleteVmoCall, GetPhysicalSecureHeapsCall,
+                 GetDynamicSecureHeapsCall, GetSecureHeapPropertiesCall, AddSecureRangeCall,
+                 DeleteSecureRangeCall, ModifySecureRangeCall, ZeroSubRangeCall>;
 
 }  // namespace sysmem::server

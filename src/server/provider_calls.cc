@@ -2,6 +2,7 @@
 #include "server/provider_calls.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -18,9 +19,27 @@ core::Failure Gone(const std::string& why) {
                       absl::StrCat("the heap's provider is gone: ", why));
 }
 
+template <typename Answer>
+bool Is(const ProviderAnswer& answer) {
+  return std::holds_alternative<Answer>(answer);
+}
+
 bool IsOfItsKind(const ProviderCallKind& call, const ProviderAnswer& answer) {
-  if (std::holds_alternative<core::Failure>(answer)) return true;
-  return std::holds_alternative<AllocateVmoCall>(call) == std::holds_alternative<ForeignFd>(answer);
+  if (Is<core::Failure>(answer)) return true;
+  const auto calls_for = [&]<typename Call>(const Call&) {
+    if constexpr (std::is_same_v<Call, AllocateVmoCall>) return Is<ForeignFd>(answer);
+    if constexpr (std::is_same_v<Call, GetPhysicalSecureHeapsCall>) {
+      return Is<PhysicalSecureHeaps>(answer);
+    }
+    if constexpr (std::is_same_v<Call, GetDynamicSecureHeapsCall>) {
+      return Is<DynamicSecureHeaps>(answer);
+    }
+    if constexpr (std::is_same_v<Call, GetSecureHeapPropertiesCall>) {
+      return Is<SecureHeapProperties>(answer);
+    }
+    return Is<core::Nothing>(answer);
+  };
+  return std::visit(calls_for, call);
 }
 
 // Of a call that has waited: perhaps nobody comes by its outbox any more.

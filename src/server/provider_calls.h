@@ -33,8 +33,10 @@
 
 namespace sysmem::server {
 
-// A descriptor to AllocateVmoCall, nothing to DeleteVmoCall, or why not.
-using ProviderAnswer = std::variant<ForeignFd, core::Nothing, core::Failure>;
+// A descriptor to AllocateVmoCall, what the driver of secure memory is asked for, nothing to the
+// others, or why not.
+using ProviderAnswer = std::variant<ForeignFd, core::Nothing, core::Failure, PhysicalSecureHeaps,
+                                    DynamicSecureHeaps, SecureHeapProperties>;
 
 class ProviderCalls : public std::enable_shared_from_this<ProviderCalls> {
  public:

@@ -18,6 +18,7 @@
 
 #include "core/event.h"
 #include "core/snapshot.h"
+#include "server/secure_protocol.h"
 
 namespace sysmem::server {
 
@@ -139,6 +140,11 @@ struct RegisterHeap {
   std::optional<Handle> handle;
   std::optional<core::Heap> heap;
 };
+// HeapRegistration.RegisterSecureMem and UnregisterSecureMem.
+struct RegisterSecureMem {
+  std::optional<Handle> handle;
+};
+struct UnregisterSecureMem {};
 // HeapProvider.OnRegister.
 struct OnRegister {
   std::optional<Handle> handle;
@@ -153,8 +159,10 @@ struct TakeProviderCall {
 struct AnswerProviderCall {
   std::optional<Handle> handle;
   std::optional<uint64_t> call_id;
-  // A descriptor of the new buffer, nothing for a deletion, or why not. Absent: no answer at all.
-  std::optional<std::variant<DescriptorNumber, core::Nothing, core::Failure>> answer;
+  // As ProviderAnswer; a descriptor by its number. Absent: no answer at all.
+  using Answer = std::variant<DescriptorNumber, core::Nothing, core::Failure, PhysicalSecureHeaps,
+                              DynamicSecureHeaps, SecureHeapProperties>;
+  std::optional<Answer> answer;
 };
 
 struct InspectStatus {};
@@ -174,15 +182,14 @@ struct Malformed {
 
 }  // namespace op
 
-using Operation =
-    std::variant<op::AllocateSharedCollection, op::AllocateNonSharedCollection,
-                 op::BindSharedCollection, op::ValidateToken, op::SetAllocatorDebugInfo,
-                 op::GetVmoInfo, op::Duplicate, op::DuplicateSync, op::AttachToken,
-                 op::CreateTokenGroup, op::CreateChild, op::CreateChildrenSync, op::NodeMessage,
-                 op::CloseHandle, op::Export, op::Import, op::CancelWait, op::Ping,
-                 op::RegisterHeap, op::OnRegister, op::TakeProviderCall, op::AnswerProviderCall,
-                 op::GetServerInfo, op::InspectStatus, op::InspectCollections,
-                 op::InspectCollection, op::InspectHeaps, op::InspectSessions, op::Malformed>;
+using Operation = std::variant<
+    op::AllocateSharedCollection, op::AllocateNonSharedCollection, op::BindSharedCollection,
+    op::ValidateToken, op::SetAllocatorDebugInfo, op::GetVmoInfo, op::Duplicate, op::DuplicateSync,
+    op::AttachToken, op::CreateTokenGroup, op::CreateChild, op::CreateChildrenSync, op::NodeMessage,
+    op::CloseHandle, op::Export, op::Import, op::CancelWait, op::Ping, op::RegisterHeap,
+    op::RegisterSecureMem, op::UnregisterSecureMem, op::OnRegister, op::TakeProviderCall,
+    op::AnswerProviderCall, op::GetServerInfo, op::InspectStatus, op::InspectCollections,
+    op::InspectCollection, op::InspectHeaps, op::InspectSessions, op::Malformed>;
 
 // One call. `number` is its place in the session's order, from 1. A plain call has one operation;
 // Session.Run may have many (or none).

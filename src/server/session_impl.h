@@ -85,6 +85,8 @@ class Session::Impl {
   void Do(const CallSlot& slot, op::Ping& what);
   void Do(const CallSlot& slot, op::GetServerInfo& what);
   void Do(const CallSlot& slot, op::RegisterHeap& what);
+  void Do(const CallSlot& slot, op::RegisterSecureMem& what);
+  void Do(const CallSlot& slot, op::UnregisterSecureMem& what);
   void Do(const CallSlot& slot, op::OnRegister& what);
   void Do(const CallSlot& slot, op::TakeProviderCall& what);
   void Do(const CallSlot& slot, op::AnswerProviderCall& what);
@@ -117,12 +119,14 @@ class Session::Impl {
   std::optional<core::Failure> RefuseNewHandles(const std::vector<Handle>& handles,
                                                 size_t needed) const;
 
-  // A heap that this session serves (session_providers.cc).
+  // A heap that this session serves, or secure memory that it drives (session_providers.cc).
   struct Registration {
     core::Heap name;
-    std::shared_ptr<ProviderCalls> calls;  // from OnRegister on
+    std::shared_ptr<ProviderCalls> calls;  // of a heap from OnRegister on
     std::shared_ptr<heaps::Heap> heap;     // likewise
+    bool is_secure_memory = false;         // then there are calls alone
   };
+  bool MayServe() const;
   Registration* RegistrationFor(const CallSlot& slot, const std::optional<Handle>& handle,
                                 bool ready);
   void EndRegistration(const Registration& registration, const std::string& why) const;

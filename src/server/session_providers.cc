@@ -2,7 +2,9 @@
 //
 // The heaps that a session serves for others: registration, and the calls that go backwards
 // (server-behaviour.md 8.1).
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "base/escape.h"
@@ -19,11 +21,24 @@ std::string NameOf(const core::Heap& heap) {
   return absl::StrCat("heap ", base::Escape(heap.type), " ", heap.id);
 }
 
+core::Failure MayNotServe(uid_t uid) {
+  return Refused(Error::kHandleAccessDenied, "EXT-1", "",
+                 absl::StrCat("user ", uid,
+                              " may not serve heaps: whoever does supplies other people's memory "
+                              "(heap_providers of the daemon's configuration)"));
+}
+
 void Refuse(const CallSlot& slot, core::Failure why) {
   slot.Resolve(OperationResult(std::move(why)));
 }
 
 }  // namespace
+
+bool Session::Impl::MayServe() const {
+  const EngineOptions& options = engine_.options;
+  return options.gate != nullptr && (peer.uid == 0 || peer.uid == engine_.daemon_uid ||
+                                     options.heap_providers.contains(peer.uid));
+}
 
 void Session::Impl::Do(const CallSlot& slot, op::RegisterHeap& what) {
   if (auto refusal = RefuseNewHandle(what.handle, "handle"))
@@ -32,22 +47,33 @@ void Session::Impl::Do(const CallSlot& slot, op::RegisterHeap& what) {
     return Refuse(slot, Refused(Error::kProtocolDeviation, "EXT-1", "heap.heap_type",
                                 "the heap needs a name"));
   }
-  const EngineOptions& options = engine_.options;
-  const bool may =
-      peer.uid == 0 || peer.uid == engine_.daemon_uid || options.heap_providers.contains(peer.uid);
-  if (!may || options.gate == nullptr) {
-    return Refuse(slot, Refused(Error::kHandleAccessDenied, "EXT-1", "",
-                                absl::StrCat("user ", peer.uid,
-                                             " may not serve heaps: whoever does supplies other "
-                                             "people's memory (heap_providers of the daemon's "
-                                             "configuration)")));
-  }
+  if (!MayServe()) return Refuse(slot, MayNotServe(peer.uid));
   if (engine_.heaps->IsOwn(*what.heap)) {
     return Refuse(slot, Refused(Error::kProtocolDeviation, "EXT-1", "heap",
                                 absl::StrCat(NameOf(*what.heap), " is the daemon's own")));
   }
   registrations_[*what.handle] =
       Registration{.name = *std::move(what.heap), .calls = {}, .heap = {}};
+  slot.Resolve(OperationResult(core::Nothing{}));
+}
+
+// SEC-5: answered at once; what there is to ask comes afterwards.
+void Session::Impl::Do(const CallSlot& slot, op::RegisterSecureMem& what) {
+  if (auto refusal = RefuseNewHandle(what.handle, "handle"))
+    return Refuse(slot, *std::move(refusal));
+  if (!MayServe()) return Refuse(slot, MayNotServe(peer.uid));
+  auto registered = engine_.secure_memory->Register(peer);
+  if (!registered.ok()) return Refuse(slot, std::move(registered).failure());
+  registrations_[*what.handle] = Registration{
+      .name = {}, .calls = std::move(registered).value(), .heap = {}, .is_secure_memory = true};
+  slot.Resolve(OperationResult(core::Nothing{}));
+}
+
+// SEC-H1: of a session that drives nothing it is nothing.
+void Session::Impl::Do(const CallSlot& slot, op::UnregisterSecureMem&) {
+  for (const auto& [handle, registration] : registrations_) {
+    if (registration.is_secure_memory) engine_.secure_memory->Unregister(registration.calls);
+  }
   slot.Resolve(OperationResult(core::Nothing{}));
 }
 
@@ -131,8 +157,11 @@ void Session::Impl::Do(const CallSlot& slot, op::AnswerProviderCall& what) {
     slot.Resolve(OperationResult(core::Nothing{}));
   };
   if (number == nullptr) {
-    if (auto* failure = std::get_if<core::Failure>(&*what.answer)) return tell(std::move(*failure));
-    return tell(core::Nothing{});
+    return std::visit(
+        [&]<typename Answer>(Answer& answer) {
+          if constexpr (!std::is_same_v<Answer, DescriptorNumber>) tell(std::move(answer));
+        },
+        *what.answer);
   }
   auto claimed = Claim(*number, "allocate_vmo.vmo");
   if (claimed.ok()) return tell(std::move(claimed).value());
@@ -159,7 +188,8 @@ Session::Impl::Registration* Session::Impl::RegistrationFor(const CallSlot& slot
   if ((found->second.calls != nullptr) == ready) return &found->second;
   Refuse(slot, Refused(Error::kProtocolDeviation, "EXT-2", "handle",
                        ready ? "the heap's properties come first: OnRegister"
-                             : "OnRegister was received before"));
+                       : found->second.is_secure_memory ? "secure memory has no properties to say"
+                                                        : "OnRegister was received before"));
   return nullptr;
 }
 
@@ -167,6 +197,10 @@ Session::Impl::Registration* Session::Impl::RegistrationFor(const CallSlot& slot
 void Session::Impl::EndRegistration(const Registration& registration,
                                     const std::string& why) const {
   if (!registration.calls) return;
+  if (registration.is_secure_memory) {
+    engine_.secure_memory->Closed(registration.calls, why);
+    return registration.calls->End(why);
+  }
   engine_.heaps->Remove(registration.heap);
   registration.calls->End(why);
   engine_.Log(core::effect::Log::Level::kInfo, peer,

@@ -122,16 +122,6 @@ TEST_F(Calls, AnswerAnOperationOfTheFutureWithUnimplemented) {
   EXPECT_TRUE(reply.last().has_sync());
 }
 
-TEST_F(Calls, AnswerWhatALaterVersionBringsWithUnimplementedByName) {
-  auto client = Connect();
-  sysmem2::RegisterSecureMemRequest request;
-  const auto failure =
-      Refusal<sysmem2::Ack>(*client, "HeapRegistration.RegisterSecureMem", request);
-  EXPECT_EQ(failure.outcome(), sysmem2::OUTCOME_UNIMPLEMENTED) << failure.ShortDebugString();
-  EXPECT_NE(failure.message().find("RegisterSecureMem"), std::string::npos) << failure.message();
-  ExpectServed(*client);
-}
-
 // ---- Cancelled calls
 // ---------------------------------------------------------------------------------
 

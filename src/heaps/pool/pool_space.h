@@ -51,6 +51,10 @@ struct PoolOptions {
   GuardOptions guards;
   bool ready = true;  // POOL-3
 
+  // Takes what may wait for whoever drives the hardware, to be done by a thread that may. Empty:
+  // nothing waits. Called as the following two.
+  std::function<void(std::function<void()> job)> run_aside;
+
   // Both are called from any thread that uses the pool or one of its buffers, as long as there are
   // any. The clock is that of Heap::Maintain, CLOCK_MONOTONIC if empty. Nobody is told if the other
   // one is empty.

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <atomic>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -56,6 +58,11 @@ class SecureHeap::Core {
     const int64_t now_ns = space.Now();
     space.WithBooks(
         [&](PoolBooks& books) { books.GiveBack(buffer, now_ns, /*keep_history=*/false); });
+  }
+
+  void RunAside(std::function<void()> job) const {
+    if (!space.options().run_aside) return job();
+    space.options().run_aside(std::move(job));
   }
 
   int64_t Maintain(int64_t now_ns) {
@@ -114,7 +121,18 @@ class SecureHeap::SecureBuffer final : public MemfdBuffer {
                     std::make_shared<SpareDescriptors>(0)),
         core_(std::move(core)),
         region_(region) {}
-  ~SecureBuffer() override { core_->Release(region_); }
+  ~SecureBuffer() override {
+    if (!given_back_) core_->RunAside(Releasing());
+  }
+
+  void GiveBack(std::function<void()> done) const override {
+    Discard();
+    given_back_ = true;
+    core_->RunAside([release = Releasing(), done = std::move(done)] {
+      release();
+      done();
+    });
+  }
 
   std::optional<uint64_t> physical_address() const override {
     return core_->space.PhysicalAddress(region_);
@@ -127,8 +145,13 @@ class SecureHeap::SecureBuffer final : public MemfdBuffer {
   }
 
  private:
+  std::function<void()> Releasing() const {
+    return [core = core_, region = region_] { core->Release(region); };
+  }
+
   const std::shared_ptr<Core> core_;
   const PoolRegion region_;
+  mutable std::atomic<bool> given_back_ = false;
 };
 
 absl::StatusOr<std::unique_ptr<SecureHeap>> SecureHeap::Create(
@@ -187,6 +210,18 @@ void SecureHeap::OnMaintenanceDue(std::function<void()> due) {
 }
 
 std::string SecureHeap::backing() const { return core_->space.Describe(); }
+
+bool SecureHeap::answers_later() const { return core_->space.options().run_aside != nullptr; }
+
+// Whoever waits for the buffers keeps the heap.
+void SecureHeap::AllocateAll(std::vector<AllocateRequest> requests,
+                             std::shared_ptr<const core::SingleBufferSettings> settings,
+                             AllAllocated done) {
+  core_->RunAside([this, requests = std::move(requests), settings = std::move(settings),
+                   done = std::move(done)]() mutable {
+    Heap::AllocateAll(std::move(requests), std::move(settings), std::move(done));
+  });
+}
 
 void SecureHeap::SetReady(bool ready) {
   core_->space.WithBooks([ready](PoolBooks& books) { books.set_ready(ready); });

@@ -61,6 +61,11 @@ class SecureHeap final : public Heap {
   // buffer is then not made (PROT-3).
   absl::StatusOr<std::unique_ptr<Buffer>> Allocate(const AllocateRequest& request) override;
 
+  bool answers_later() const override;
+  void AllocateAll(std::vector<AllocateRequest> requests,
+                   std::shared_ptr<const core::SingleBufferSettings> settings,
+                   AllAllocated done) override;
+
   // Buffers stay what they are when it is no longer ready.
   void SetReady(bool ready);
   PoolFigures ReadFigures() const;

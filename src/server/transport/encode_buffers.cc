@@ -66,22 +66,4 @@ void Encode(const VmoInfoResult& from, sysmem2::GetVmoInfoResult* to) {
   if (from.vmo_settings_match) to->set_vmo_settings_match(*from.vmo_settings_match);
 }
 
-void Encode(const TakenProviderCall& from, sysmem2::ProviderCall* to) {
-  to->set_call_id(from.call_id);
-  if (const auto* make = std::get_if<AllocateVmoCall>(&from.what)) {
-    sysmem2::AllocateVmoCall* call = to->mutable_allocate_vmo();
-    call->set_size(make->size_bytes);
-    if (make->settings) Encode(*make->settings, call->mutable_settings());
-    call->set_buffer_collection_id(make->buffer_collection_id);
-    call->set_buffer_index(make->buffer_index);
-    if (from.descriptor != 0) call->set_offered_vmo(from.descriptor);
-    return;
-  }
-  const auto& take_back = std::get<DeleteVmoCall>(from.what);
-  sysmem2::DeleteVmoCall* call = to->mutable_delete_vmo();
-  call->set_buffer_collection_id(take_back.buffer_collection_id);
-  call->set_buffer_index(take_back.buffer_index);
-  call->set_vmo(from.descriptor);
-}
-
 }  // namespace sysmem::server::transport

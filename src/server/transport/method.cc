@@ -145,6 +145,8 @@ Reader FindReader(const google::protobuf::Descriptor* request) {
       Plain<AttachLifetimeTrackingRequest, Ack>(),
 
       Plain<RegisterHeapRequest, Ack>(),
+      Plain<RegisterSecureMemRequest, Ack>(),
+      Plain<UnregisterSecureMemRequest, UnregisterSecureMemReply>(),
       Plain<OnRegisterRequest, Ack>(),
       Plain<TakeProviderCallRequest, TakeProviderCallReply>(),
       Plain<AnswerProviderCallRequest, Ack>(),

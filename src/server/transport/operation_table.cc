@@ -109,8 +109,10 @@ constexpr OperationKind kOperations[] = {
      EncodeIt<&Result::mutable_get_server_info>},
 
     {Wire::kRegisterHeap, "RegisterHeap", Never, ParseIt<&Wire::register_heap>, nullptr},
-    {Wire::kRegisterSecureMem, "RegisterSecureMem", Never, nullptr, nullptr},
-    {Wire::kUnregisterSecureMem, "UnregisterSecureMem", Always, nullptr, nullptr},
+    {Wire::kRegisterSecureMem, "RegisterSecureMem", Never, ParseIt<&Wire::register_secure_mem>,
+     nullptr},
+    {Wire::kUnregisterSecureMem, "UnregisterSecureMem", Always,
+     ParseIt<&Wire::unregister_secure_mem>, EncodeIt<&Result::mutable_unregister_secure_mem>},
     {Wire::kOnRegister, "OnRegister", Never, ParseIt<&Wire::on_register>, nullptr},
     {Wire::kTakeProviderCall, "TakeProviderCall", Always, ParseIt<&Wire::take_provider_call>,
      EncodeIt<&Result::mutable_take_provider_call>},

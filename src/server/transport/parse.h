@@ -62,6 +62,8 @@ Operation Parse(const sysmem2::AttachLifetimeTrackingRequest& from);
 
 // parse_heap.cc: HeapRegistration and HeapProvider
 Operation Parse(const sysmem2::RegisterHeapRequest& from);
+Operation Parse(const sysmem2::RegisterSecureMemRequest& from);
+Operation Parse(const sysmem2::UnregisterSecureMemRequest& from);
 Operation Parse(const sysmem2::OnRegisterRequest& from);
 Operation Parse(const sysmem2::TakeProviderCallRequest& from);
 Operation Parse(const sysmem2::AnswerProviderCallRequest& from);

@@ -22,7 +22,46 @@ std::string MissingIn(const sysmem2::OnRegisterRequest& from) {
   return properties.has_need_clear() ? "" : "properties.need_clear";
 }
 
+core::Heap ParseHeap(const sysmem2::Heap& from) {
+  return {.type = from.heap_type(), .id = from.id()};
+}
+
+// What is out of its bounds is found by whoever looks at the answer (server/secure_heap_facts.h).
+PhysicalSecureHeaps Parse(const sysmem2::GetPhysicalSecureHeapsAnswer& from) {
+  PhysicalSecureHeaps to;
+  for (const sysmem2::SecureHeapAndRanges& heap : from.heaps()) {
+    PhysicalSecureHeaps::One& one = to.heaps.emplace_back();
+    one.heap = ParseHeap(heap.heap());
+    for (const sysmem2::SecureHeapRange& range : heap.ranges()) {
+      one.ranges.push_back({.address = range.physical_address(), .size_bytes = range.size_bytes()});
+    }
+  }
+  return to;
+}
+
+DynamicSecureHeaps Parse(const sysmem2::GetDynamicSecureHeapsAnswer& from) {
+  DynamicSecureHeaps to;
+  for (const sysmem2::DynamicSecureHeap& heap : from.heaps()) {
+    to.heaps.push_back(ParseHeap(heap.heap()));
+  }
+  return to;
+}
+
+SecureHeapProperties Parse(const sysmem2::SecureHeapProperties& from) {
+  return {.heap = ParseHeap(from.heap()),
+          .dynamic_protection_ranges = from.dynamic_protection_ranges(),
+          .granularity = from.protected_range_granularity(),
+          .most_ranges = from.max_protected_range_count(),
+          .can_modify = from.is_mod_protected_range_available()};
+}
+
 }  // namespace
+
+Operation Parse(const sysmem2::RegisterSecureMemRequest& from) {
+  return op::RegisterSecureMem{.handle = HandleOf(from)};
+}
+
+Operation Parse(const sysmem2::UnregisterSecureMemRequest&) { return op::UnregisterSecureMem{}; }
 
 Operation Parse(const sysmem2::RegisterHeapRequest& from) {
   op::RegisterHeap to{.handle = HandleOf(from), .heap = {}};
@@ -71,7 +110,22 @@ Operation Parse(const sysmem2::AnswerProviderCallRequest& from) {
     case sysmem2::AnswerProviderCallRequest::kDeleteVmo:
       to.answer = core::Nothing{};
       break;
-    default:  // none, or of a secure memory driver, which no session is
+    case sysmem2::AnswerProviderCallRequest::kGetPhysicalSecureHeaps:
+      to.answer = Parse(from.get_physical_secure_heaps());
+      break;
+    case sysmem2::AnswerProviderCallRequest::kGetDynamicSecureHeaps:
+      to.answer = Parse(from.get_dynamic_secure_heaps());
+      break;
+    case sysmem2::AnswerProviderCallRequest::kGetPhysicalSecureHeapProperties:
+      to.answer = Parse(from.get_physical_secure_heap_properties().properties());
+      break;
+    case sysmem2::AnswerProviderCallRequest::kAddSecureHeapPhysicalRange:
+    case sysmem2::AnswerProviderCallRequest::kDeleteSecureHeapPhysicalRange:
+    case sysmem2::AnswerProviderCallRequest::kModifySecureHeapPhysicalRange:
+    case sysmem2::AnswerProviderCallRequest::kZeroSubRange:
+      to.answer = core::Nothing{};
+      break;
+    case sysmem2::AnswerProviderCallRequest::ANSWER_NOT_SET:
       break;
   }
   return to;

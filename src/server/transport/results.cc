@@ -36,6 +36,10 @@ bool EncodeNewTokens(const OperationResult& from, To* to) {
 
 bool EncodeResult(const OperationResult& from, sysmem2::Empty*) { return IsNothing(from); }
 
+bool EncodeResult(const OperationResult& from, sysmem2::UnregisterSecureMemResult*) {
+  return IsNothing(from);
+}
+
 bool EncodeResult(const OperationResult& from, sysmem2::SyncResult*) { return IsNothing(from); }
 
 bool EncodeResult(const OperationResult& from, sysmem2::CheckAllBuffersAllocatedResult*) {

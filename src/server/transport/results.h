@@ -26,6 +26,7 @@ namespace sysmem::server::transport {
 bool EncodeResult(const OperationResult& from, sysmem2::Empty* to);
 bool EncodeResult(const OperationResult& from, sysmem2::SyncResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::CheckAllBuffersAllocatedResult* to);
+bool EncodeResult(const OperationResult& from, sysmem2::UnregisterSecureMemResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::CreateResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::DuplicateSyncResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::CreateChildrenSyncResult* to);

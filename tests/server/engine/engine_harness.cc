@@ -61,7 +61,8 @@ void TestPort::Set(Reply reply, std::string reason) {
 // ---- TestEngine --------------------------------------------------------------------------------
 
 TestEngine::TestEngine(EngineLimits limits, const std::function<Heap(Heap)>& dress,
-                       LastCloseOptions last_close, std::set<uid_t> heap_providers) {
+                       LastCloseOptions last_close, std::set<uid_t> heap_providers,
+                       const std::function<void(EngineOptions&)>& change) {
   auto loop = EventLoop::Create();
   EXPECT_TRUE(loop.ok()) << loop.status();
   loop_ = std::move(*loop);
@@ -79,6 +80,7 @@ TestEngine::TestEngine(EngineLimits limits, const std::function<Heap(Heap)>& dre
     std::lock_guard lock(log_mutex_);
     log_.push_back(text);
   };
+  change(options);
   engine_ = std::make_unique<Engine>(std::move(options), *loop_);
   thread_ = std::thread([this] { loop_->Run(); });
 }

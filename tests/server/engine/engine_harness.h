@@ -92,7 +92,8 @@ class TestEngine {
   explicit TestEngine(
       EngineLimits limits = LimitsFor(1024),
       const std::function<Heap(Heap)>& dress = [](Heap heap) { return heap; },
-      LastCloseOptions last_close = {}, std::set<uid_t> heap_providers = {});
+      LastCloseOptions last_close = {}, std::set<uid_t> heap_providers = {},
+      const std::function<void(EngineOptions&)>& change = [](EngineOptions&) {});
   ~TestEngine();
   Engine& engine() { return *engine_; }
   EventLoop& loop() { return *loop_; }

@@ -90,19 +90,17 @@ TEST(Batch, HoldsSoManyOperationsAndNoMore) {
 TEST(Batch, GoesOnAroundAnOperationThatIsUnknownOrBad) {
   sysmem2::RunRequest request;
   request.add_operations();
-  request.add_operations()->mutable_register_secure_mem();
   request.add_operations()->mutable_allocate_shared_collection()->set_exported(true);
-  request.mutable_operations(2)->mutable_allocate_shared_collection()->set_token_handle(1);
-  request.mutable_operations(2)->mutable_allocate_shared_collection()->set_exported(false);
+  request.mutable_operations(1)->mutable_allocate_shared_collection()->set_token_handle(1);
+  request.mutable_operations(1)->mutable_allocate_shared_collection()->set_exported(false);
   request.add_operations()->mutable_bind_shared_collection()->set_collection_handle(3);
   request.add_operations()->mutable_ping();
   const ReadBody body = ParseBatch(request);
-  ASSERT_EQ(body.operations.size(), 5u);
+  ASSERT_EQ(body.operations.size(), 4u);
   EXPECT_EQ(As<op::Malformed>(body.operations[0]).why.outcome, core::Outcome::kUnimplemented);
-  EXPECT_EQ(As<op::Malformed>(body.operations[1]).why.outcome, core::Outcome::kUnimplemented);
-  As<op::AllocateSharedCollection>(body.operations[2]);
-  EXPECT_EQ(As<op::Malformed>(body.operations[3]).why.field, "token");
-  As<op::Ping>(body.operations[4]);
+  As<op::AllocateSharedCollection>(body.operations[1]);
+  EXPECT_EQ(As<op::Malformed>(body.operations[2]).why.field, "token");
+  As<op::Ping>(body.operations[3]);
 }
 
 TEST(Batch, UsesUpTheDescriptorsItNamedWhenRefused) {
