@@ -74,8 +74,12 @@ FILES = {
     # Where the daemon's settings come from.
     "src/server/options.cc": {"cli11"},
     "src/server/config_file.cc": {"toml"},
+    "src/server/config_values.cc": {"cli11"},
     "src/server/format_cost_table.h": {"toml"},
     "src/server/format_cost_table.cc": {"toml"},
+    "src/server/heap_policy_table.h": {"toml"},
+    "src/server/heap_policy_table.cc": {"toml"},
+    "src/server/table_reader.h": {"toml"},
     # The bare gRPC call that sysmem-bench compares with; a program of its own.
     "tools/bench/floor.cc": {"grpc", "proto", "protobuf"},
     # Measures a part of the daemon that no client sees alone.

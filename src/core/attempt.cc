@@ -134,8 +134,11 @@ std::vector<Participant> ParticipantsAmong(const NodeTree& tree, const std::vect
   for (NodeId id : nodes) {
     const Node& node = tree.Get(id);
     if (!node.constraints_set) continue;
-    participants.push_back(
-        {id, node.debug.name, node.constraints ? &*node.constraints : &EmptyConstraints()});
+    const Constraints& asked = node.constraints ? *node.constraints : EmptyConstraints();
+    participants.push_back({.node = id,
+                            .name = node.debug.name,
+                            .constraints = &asked,
+                            .denied_heaps = WantsBuffers(asked) ? &node.denied_heaps : nullptr});
   }
   return participants;
 }

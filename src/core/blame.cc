@@ -33,10 +33,25 @@ std::vector<Said> WhoDecided(const std::string& path, const FormatFilter& filter
   return all;
 }
 
+// Those who may not use one of the heaps that would do.
+std::vector<Said> WhoIsDenied(const std::vector<std::string>& heaps,
+                              const std::vector<Participant>& participants) {
+  std::vector<Said> all;
+  for (size_t i = 0; i < participants.size(); ++i) {
+    std::string denied;
+    for (const std::string& heap : heaps) {
+      if (!IsDenied(participants[i], heap)) continue;
+      denied += (denied.empty() ? "denied to " : ", ") + heap;
+    }
+    if (!denied.empty()) all.push_back({i, {.rank = 0, .text = std::move(denied)}});
+  }
+  return all;
+}
+
 // Whether the first field exceeds the second as given, without any rounding.
 bool ConflictAsGiven(const std::vector<std::string>& fields, const FormatFilter& filter,
                      const std::vector<Participant>& participants) {
-  if (fields.size() < 2) return false;
+  if (fields.size() < 2 || fields[1] == kAccessPath) return false;
   const std::vector<Said> low = WhoDecided(fields[0], filter, participants);
   const std::vector<Said> high = WhoDecided(fields[1], filter, participants);
   return !low.empty() && !high.empty() && low.front().value.rank > high.front().value.rank;
@@ -77,7 +92,10 @@ std::vector<Blamed> WhoIsToBlame(const Rejection& rejection,
   const std::vector<std::string> fields = FieldsToBlame(rejection, filter, participants);
   std::vector<std::string> values(participants.size());
   for (const std::string& field : fields) {
-    for (const Said& said : WhoDecided(field, filter, participants)) {
+    const std::vector<Said> deciding = field == kAccessPath
+                                           ? WhoIsDenied(rejection.denied_heaps, participants)
+                                           : WhoDecided(field, filter, participants);
+    for (const Said& said : deciding) {
       std::string& text = values[said.participant];
       if (!text.empty()) text += ", ";
       if (fields.size() > 1) text += ShortName(field) + " ";

@@ -244,13 +244,18 @@ void Collection::State::On(const event::HeapsChanged& e) {
   changed->secure_heaps = e.secure_heaps;
   changed->no_secure_memory = e.no_secure_memory;
   const bool became_ready = settings_->no_secure_memory && !e.no_secure_memory;
-  settings_ = std::move(changed);
+  const auto before = std::exchange(settings_, changed);
   if (tree_.empty()) return;
   if (became_ready && !result_ && !under_way_) return Attempt();  // SEC-2
   if (!result_ && !under_way_) return;
   const Plan& plan = result_ ? *result_ : under_way_->agreement.plan;
   const Heap& heap = plan.settings.buffer.heap;
-  if (std::find(e.lost.begin(), e.lost.end(), heap) == e.lost.end()) return;
+  if (std::find(e.lost.begin(), e.lost.end(), heap) == e.lost.end()) {
+    // It may give no more, but what there is of it stays, and can be joined late.
+    const HeapProperties* const known = FindHeap(heap, *before);
+    if (known != nullptr && FindHeap(heap, *changed) == nullptr) changed->heaps.push_back(*known);
+    return;
+  }
   FailSubtree(tree_.root(),
               WithRule("EXT-4", "heap " + heap.type + " " + std::to_string(heap.id) + " is gone"),
               Level::kWarn);

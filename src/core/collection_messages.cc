@@ -194,6 +194,7 @@ void Collection::State::On(const event::SetConstraints& e) {
   node->constraints_set = true;
   node->constraints = e.constraints;
   if (e.must_match) node->must_match = AsConstraints(*e.must_match);
+  node->denied_heaps = e.denied_heaps.value_or(std::vector<std::string>{});
   node->weight = weight;
   LogStep([&] {
     return Describe(*node) + (e.constraints ? " set constraints" : " set no constraints") +

@@ -194,6 +194,12 @@ class Finder {
                     .why = "not permitted by",
                     .by = WhoForbids(heap)};
     if (!one.by.told.empty()) return Add(std::move(one));
+    one.by = WhoMayNotUse(heap);
+    if (!one.by.told.empty()) {
+      one.field = kAccessPath;
+      one.why = "by the daemon's configuration not to be used by";
+      return Add(std::move(one));
+    }
     const HeapProperties* const properties = FindHeap(heap, settings_);
     if (properties == nullptr) {
       one.why = "this machine has no such heap";
@@ -208,7 +214,8 @@ class Finder {
       one.why = "it is not secure, which is required by";
       return Add(std::move(one));
     }
-    if (heap == Heap{kHeapSystemRam, 0} && !properties->physically_contiguous) {
+    // Who says so knows more than "not known beforehand".
+    if (!properties->physically_contiguous.value_or(heap != Heap{kHeapSystemRam, 0})) {
       one.field = MemoryPath("physically_contiguous_required");
       one.why = "it is not handed out contiguously, which is required by";
       one.by = WhoSays(one.field);
@@ -231,6 +238,15 @@ class Finder {
       if (permits) continue;
       const auto list = FindFieldValue(ConstraintsOf(one), MemoryPath("permitted_heaps"), {});
       Say(all, one, list ? list->text : "");
+    }
+    return all;
+  }
+
+  Statements WhoMayNotUse(const Heap& heap) {
+    Statements all;
+    if (!work_.Spend(participants_.size())) return all;
+    for (const Participant& one : participants_) {
+      if (IsDenied(one, heap.type)) Say(all, one, "");
     }
     return all;
   }

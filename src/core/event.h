@@ -123,6 +123,9 @@ struct SetConstraints {
   // buffer that is known, what it is instead, in words. Both unset: there was none.
   std::optional<SingleBufferSettings> must_match = std::nullopt;
   std::optional<std::string> not_a_buffer = std::nullopt;
+  // Types of heaps that the sender's user may not use, if there are any: whoever says what buffers
+  // are for answers for it, whoever is given the node later (HEAP-ACCESS).
+  std::optional<std::vector<std::string>> denied_heaps = std::nullopt;
   bool operator==(const SetConstraints&) const = default;
 };
 
@@ -311,7 +314,8 @@ struct BufferGone {
 // Heaps came or went. Attempts made from now on see these; none is made because of it (EXT-5), but
 // when secure memory has become ready (SEC-2). A collection with buffers from a heap in `lost`, or
 // with an allocation under way there, fails from the root (BUF-3, EXT-4); a heap may be lost and be
-// there again, from another provider (EXT-3).
+// there again, from another provider (EXT-3). A heap that is neither in `heaps` nor in `lost` gives
+// no more, but its buffers stay.
 struct HeapsChanged {
   std::vector<HeapProperties> heaps;
   std::vector<Heap> secure_heaps;  // as Settings::secure_heaps

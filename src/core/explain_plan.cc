@@ -107,8 +107,14 @@ class Story {
     const std::string name = buffer.heap.type + " " + std::to_string(buffer.heap.id);
     if (buffer.is_secure) {
       Add("heap", name, "secure memory is required", Deciding({MemoryPath("secure_required")}));
+    } else if (IsPreferred(buffer.heap)) {
+      Add("heap", name, "of those that would do, the one that the daemon's configuration prefers",
+          Deciding({MemoryPath("permitted_heaps")}));
     } else if (agreed_.memory.permitted_heaps.empty()) {
-      Add("heap", name, "nobody asks for certain heaps");
+      Add("heap", name,
+          buffer.heap == Heap{kHeapSystemRam, 0}
+              ? "nobody asks for certain heaps"
+              : "nobody asks for certain heaps, and this one has contiguous memory");
     } else {
       Add("heap", name,
           buffer.heap == Heap{kHeapSystemRam, 0}
@@ -121,6 +127,11 @@ class Story {
         Deciding({MemoryPath("physically_contiguous_required")}));
     Add("physical alignment", std::to_string(agreed_.memory.min_physical_base_alignment),
         "the largest that is asked for", Deciding({MemoryPath("min_physical_base_alignment")}));
+  }
+
+  bool IsPreferred(const Heap& heap) const {
+    const std::vector<std::string>& preferred = settings_.preferred_heaps;
+    return std::find(preferred.begin(), preferred.end(), heap.type) != preferred.end();
   }
 
   void TellDomain() {

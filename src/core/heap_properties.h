@@ -18,8 +18,9 @@ struct HeapProperties {
   bool inaccessible_domain = false;
   bool need_clear = false;         // the daemon must zero what the heap allocates (BUF-4)
   std::optional<bool> need_flush;  // the daemon must clean CPU caches (BUF-4)
-  // Asked of SYSTEM_RAM only, where contiguous memory is another allocator's business (HEAP-4).
-  bool physically_contiguous = false;
+  // Whether each buffer is one piece of physical memory. Unset: not known beforehand (a provider is
+  // asked for each buffer, and may refuse); SYSTEM_RAM is contiguous only if it says so (HEAP-4).
+  std::optional<bool> physically_contiguous;
   // Abilities (design: a result says what was really given).
   bool tells_holders_apart = false;  // strong and weak hand-outs can be told apart
   bool reports_end = false;          // the heap notices that the last holder is gone

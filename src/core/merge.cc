@@ -84,6 +84,12 @@ MaybeRejection MergeHeaps(std::vector<Heap>& total, std::vector<Heap> other) {
                    "the participants' permitted heaps have no heap in common"};
 }
 
+void MergeDenied(std::vector<std::string>& total, const std::vector<std::string>& other) {
+  for (const std::string& type : other) {
+    if (std::find(total.begin(), total.end(), type) == total.end()) total.push_back(type);
+  }
+}
+
 bool BothPositive(const SizeU& size) { return size.width > 0 && size.height > 0; }
 
 }  // namespace
@@ -100,6 +106,7 @@ MaybeRejection Merge(SanitisedConstraints& total, SanitisedConstraints participa
   Apply(kCountRules, total, participant);
   Apply(kMemoryRules, total.memory, participant.memory);
   Apply(kMemoryFlagRules, total.memory, participant.memory);
+  MergeDenied(total.memory.denied_heaps, participant.memory.denied_heaps);
   if (MaybeRejection no =
           MergeHeaps(total.memory.permitted_heaps, std::move(participant.memory.permitted_heaps))) {
     return no;

@@ -45,6 +45,8 @@ bool AddTo(SanitisedConstraints& total, const Participant& participant, size_t p
     no = {At(Stage::kSanitise, std::move(sane).failure()), position + 1, position};
     return false;
   }
+  if (participant.denied_heaps != nullptr)
+    sane.value().memory.denied_heaps = *participant.denied_heaps;
   if (participant.exists_already) {
     SanitisedMemory& memory = sane.value().memory;
     memory.existing_size_bytes = std::exchange(memory.max_size_bytes, UINT64_MAX);
@@ -79,6 +81,12 @@ void AskForTheLeast(SanitisedConstraints& total) {
 const Constraints& ConstraintsOf(const Participant& participant) {
   static const Constraints none;
   return participant.constraints != nullptr ? *participant.constraints : none;
+}
+
+bool IsDenied(const Participant& participant, const std::string& heap_type) {
+  if (participant.denied_heaps == nullptr) return false;
+  const std::vector<std::string>& denied = *participant.denied_heaps;
+  return std::find(denied.begin(), denied.end(), heap_type) != denied.end();
 }
 
 Result<SanitisedConstraints, Refusal> Agree(const std::vector<Participant>& participants,

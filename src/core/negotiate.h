@@ -30,10 +30,16 @@ struct Participant {
   // Nobody, but buffers that are there (existing_buffers.h). Their max_size_bytes is the size they
   // have without padding, so padding is not held against it (LATE-H1).
   bool exists_already = false;
+  // Types of heaps that it may not use (SetConstraints::denied_heaps); not owned, null: none. It
+  // counts for those who are handed buffers.
+  const std::vector<std::string>* denied_heaps = nullptr;
 };
 
 // What the participant asks for; an empty table if it has none.
 const Constraints& ConstraintsOf(const Participant& participant);
+
+// Whether it may not use heaps of this type.
+bool IsDenied(const Participant& participant, const std::string& heap_type);
 
 // REQUIRES: participants in breadth-first order of their nodes (PART-1).
 // Fails with CONSTRAINTS_INTERSECTION_EMPTY whenever the participants cannot be satisfied,

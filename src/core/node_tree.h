@@ -68,6 +68,7 @@ struct Node {
   bool constraints_set = false;
   std::optional<Constraints> constraints;  // as sent; unset is the same as an empty table
   std::optional<Constraints> must_match;   // what the buffers to match are (EXIST), any number
+  std::vector<std::string> denied_heaps;   // types that whoever set the constraints may not use
   ConstraintsWeight weight;                // of these
   bool has_waited = false;                 // a wait was accepted, pending or not
   std::vector<CallId> waits;               // not answered yet, oldest first

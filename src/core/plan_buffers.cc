@@ -20,8 +20,11 @@ Rejection At(Stage stage, Rejection no) {
 
 std::string HeapName(const Heap& heap) { return heap.type + " " + std::to_string(heap.id); }
 
+// Whether everybody asks for this heap, or for any, and may use it.
 bool Permits(const SanitisedMemory& memory, const Heap& heap) {
   const std::vector<Heap>& permitted = memory.permitted_heaps;
+  const std::vector<std::string>& denied = memory.denied_heaps;
+  if (std::find(denied.begin(), denied.end(), heap.type) != denied.end()) return false;
   return permitted.empty() ||
          std::find(permitted.begin(), permitted.end(), heap) != permitted.end();
 }
@@ -62,6 +65,42 @@ OrRejection<HeapProperties> Registered(const Heap& heap, const Settings& setting
   return *found;
 }
 
+// Where nobody knows beforehand (HeapProperties::physically_contiguous) `unknown` is the answer.
+bool IsContiguousEnough(const SanitisedMemory& memory, const HeapProperties& heap, bool unknown) {
+  return !memory.physically_contiguous_required || heap.physically_contiguous.value_or(unknown);
+}
+
+// The first heap that suits of those that participants name, in their order; if they name none, of
+// all that the machine has. Secure heaps are for those who require them.
+template <typename Suits>
+const HeapProperties* FirstOpenHeap(const SanitisedMemory& memory, const Settings& settings,
+                                    Suits suits) {
+  std::vector<Heap> candidates = memory.permitted_heaps;
+  if (candidates.empty()) {
+    for (const HeapProperties& heap : settings.heaps) candidates.push_back(heap.heap);
+  }
+  const std::vector<Heap>& secure = settings.secure_heaps;
+  for (const Heap& candidate : candidates) {
+    const HeapProperties* const heap = FindHeap(candidate, settings);
+    if (heap == nullptr || !Permits(memory, candidate) || !SharesDomain(memory, *heap)) continue;
+    if (std::find(secure.begin(), secure.end(), candidate) != secure.end()) continue;
+    if (suits(*heap)) return heap;
+  }
+  return nullptr;
+}
+
+// What the machine's owner prefers, if it is known to do.
+const HeapProperties* PreferredHeap(const SanitisedMemory& memory, const Settings& settings) {
+  for (const std::string& type : settings.preferred_heaps) {
+    const auto suits = [&](const HeapProperties& heap) {
+      return heap.heap.type == type && IsContiguousEnough(memory, heap, /*unknown=*/false);
+    };
+    const HeapProperties* const heap = FirstOpenHeap(memory, settings, suits);
+    if (heap != nullptr) return heap;
+  }
+  return nullptr;
+}
+
 // HEAP-1. M15 has made sure that there is one.
 OrRejection<HeapProperties> ChooseSecureHeap(const SanitisedMemory& memory,
                                              const Settings& settings) {
@@ -77,16 +116,73 @@ OrRejection<HeapProperties> ChooseSecureHeap(const SanitisedMemory& memory,
   return Registered(*lowest, settings);
 }
 
-// HEAP-2, HEAP-4.
+// HEAP-2, HEAP-4. Where system RAM is not handed out in one piece another heap that is will do.
 OrRejection<HeapProperties> ChooseSystemRam(const SanitisedMemory& memory,
                                             const Settings& settings) {
   OrRejection<HeapProperties> ram = Registered({kHeapSystemRam, 0}, settings);
-  if (ram.ok() && memory.physically_contiguous_required && !ram.value().physically_contiguous) {
-    return Rejection{.rule = "HEAP-4",
-                     .fields = {MemoryPath("physically_contiguous_required")},
-                     .message = "this machine's system RAM is not handed out contiguously"};
+  if (!ram.ok() || IsContiguousEnough(memory, ram.value(), /*unknown=*/false)) return ram;
+  const HeapProperties* const other =
+      FirstOpenHeap(memory, settings, [&](const HeapProperties& heap) {
+        return IsContiguousEnough(memory, heap, /*unknown=*/false);
+      });
+  if (other != nullptr) return *other;
+  return Rejection{.rule = "HEAP-4",
+                   .fields = {MemoryPath("physically_contiguous_required")},
+                   .message = "this machine's system RAM is not handed out contiguously"};
+}
+
+// HEAP-3.
+OrRejection<HeapProperties> ChooseNamedHeap(const SanitisedMemory& memory,
+                                            const Settings& settings) {
+  bool any_is_there = false;
+  bool any_shares_a_domain = false;
+  for (const Heap& named : memory.permitted_heaps) {
+    const HeapProperties* const heap = FindHeap(named, settings);
+    if (heap == nullptr || !Permits(memory, named)) continue;
+    any_is_there = true;
+    if (!SharesDomain(memory, *heap)) continue;
+    any_shares_a_domain = true;
+    if (IsContiguousEnough(memory, *heap, /*unknown=*/true)) return *heap;
   }
-  return ram;
+  const std::string heaps = MemoryPath("permitted_heaps");
+  if (!any_is_there) {
+    return Rejection{.rule = "HEAP-3",
+                     .fields = {heaps},
+                     .message = "this machine has none of the permitted heaps"};
+  }
+  if (any_shares_a_domain) {
+    return Rejection{.rule = "HEAP-4",
+                     .fields = {heaps, MemoryPath("physically_contiguous_required")},
+                     .message = "no permitted heap hands out contiguous memory"};
+  }
+  std::vector<std::string> fields = DomainPaths();
+  fields.insert(fields.begin(), heaps);
+  return Rejection{.rule = "HEAP-3",
+                   .fields = std::move(fields),
+                   .message = "no permitted heap serves a supported coherency domain"};
+}
+
+OrRejection<HeapProperties> ChooseAllowedHeap(const SanitisedMemory& memory,
+                                              const Settings& settings) {
+  if (memory.secure_required) return ChooseSecureHeap(memory, settings);
+  if (const HeapProperties* preferred = PreferredHeap(memory, settings)) return *preferred;
+  if (Permits(memory, {kHeapSystemRam, 0})) return ChooseSystemRam(memory, settings);
+  return ChooseNamedHeap(memory, settings);
+}
+
+// HEAP-ACCESS: it is the machine's owner who leaves no heap.
+Rejection NotForEverybody(const SanitisedMemory& memory, const Heap& would_do) {
+  Rejection no{
+      .rule = "HEAP-ACCESS",
+      .fields = {MemoryPath("permitted_heaps"), kAccessPath},
+      .message = "heap " + HeapName(would_do) +
+                 " would do, but the daemon's configuration does not let everybody use it"};
+  for (const std::string& type : memory.denied_heaps) {
+    const bool named = std::any_of(memory.permitted_heaps.begin(), memory.permitted_heaps.end(),
+                                   [&type](const Heap& heap) { return heap.type == type; });
+    if (named || type == would_do.type) no.denied_heaps.push_back(type);
+  }
+  return no;
 }
 
 ImageFormatConstraints AsResult(const SanitisedImageFormat& format, bool has_alpha_channel) {
@@ -147,24 +243,12 @@ std::string CountText(const SanitisedConstraints& agreed, uint64_t count) {
 }  // namespace
 
 OrRejection<HeapProperties> ChooseHeap(const SanitisedMemory& memory, const Settings& settings) {
-  if (memory.secure_required) return ChooseSecureHeap(memory, settings);
-  if (Permits(memory, {kHeapSystemRam, 0})) return ChooseSystemRam(memory, settings);
-  bool any_is_there = false;
-  for (const Heap& permitted : memory.permitted_heaps) {
-    const HeapProperties* heap = FindHeap(permitted, settings);
-    if (heap != nullptr && SharesDomain(memory, *heap)) return *heap;
-    any_is_there |= heap != nullptr;
-  }
-  if (!any_is_there) {
-    return Rejection{.rule = "HEAP-3",
-                     .fields = {MemoryPath("permitted_heaps")},
-                     .message = "this machine has none of the permitted heaps"};
-  }
-  std::vector<std::string> fields = DomainPaths();
-  fields.insert(fields.begin(), MemoryPath("permitted_heaps"));
-  return Rejection{.rule = "HEAP-3",
-                   .fields = std::move(fields),
-                   .message = "no permitted heap serves a supported coherency domain"};
+  OrRejection<HeapProperties> chosen = ChooseAllowedHeap(memory, settings);
+  if (chosen.ok() || memory.denied_heaps.empty()) return chosen;
+  SanitisedMemory asked = memory;
+  asked.denied_heaps.clear();
+  const OrRejection<HeapProperties> would_do = ChooseAllowedHeap(asked, settings);
+  return would_do.ok() ? NotForEverybody(memory, would_do.value().heap) : chosen;
 }
 
 OrRejection<CoherencyDomain> ChooseCoherencyDomain(const SanitisedConstraints& agreed,

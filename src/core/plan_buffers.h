@@ -19,7 +19,8 @@ namespace sysmem::core {
 // All of it. REQUIRES: `agreed` comes from SanitiseAggregate.
 OrRejection<Plan> PlanBuffers(const SanitisedConstraints& agreed, const Settings& settings);
 
-// HEAP-1 to HEAP-4: the heap that all permit and that is there.
+// HEAP-1 to HEAP-4: the heap that all permit and that is there. Refused by HEAP-ACCESS if there is
+// one that somebody may not use.
 OrRejection<HeapProperties> ChooseHeap(const SanitisedMemory& memory, const Settings& settings);
 
 // DOM-1.

@@ -54,6 +54,8 @@ struct Rejection {
   // has to go.
   bool by_absence = false;
   Stage stage = Stage::kSanitise;
+  // Of HEAP-ACCESS: types of heaps that would do if everybody might use them.
+  std::vector<std::string> denied_heaps = {};
 };
 
 // Empty: all is well.
@@ -64,5 +66,7 @@ using OrRejection = Result<T, Rejection>;
 // Prefixes of paths.
 inline constexpr char kMemoryPath[] = "buffer_memory_constraints.";
 inline constexpr char kImagePath[] = "image_format_constraints.";
+// Not a field of the protocol: what a participant's user is allowed by the machine's owner.
+inline constexpr char kAccessPath[] = "access";
 
 }  // namespace sysmem::core

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/constraints.h"
@@ -26,6 +27,7 @@ struct SanitisedMemory {
   bool ram_domain_supported = true;
   bool inaccessible_domain_supported = true;
   std::vector<Heap> permitted_heaps;         // empty = any heap
+  std::vector<std::string> denied_heaps;     // types that somebody may not use (HEAP-ACCESS)
   uint64_t min_physical_base_alignment = 1;  // 1 also for those who do not care (ACC-H1)
   bool operator==(const SanitisedMemory&) const = default;
 };

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/heap_properties.h"
@@ -47,6 +48,10 @@ struct Settings {
   std::vector<Heap> secure_heaps;
   // Unset: it is ready, or none is expected.
   std::optional<NoSecureMemory> no_secure_memory;
+  // Types of the heaps that the machine's owner prefers, the dearest first: where several heaps
+  // would do, the first of these that is among them is taken, even before SYSTEM_RAM. Empty: HEAP-2
+  // and HEAP-3 choose.
+  std::vector<std::string> preferred_heaps;
   std::vector<FormatCost> format_costs;  // COST-1; a format without an entry is dearest
   Limits limits;
   // Whether anybody reads log lines of level debug; without, none are made.

@@ -112,7 +112,8 @@ Report Collection::State::Explain() const {
   std::vector<Participant> participants;
   std::vector<Participant> to_match;
   const auto add = [&](NodeId id, const auto& one, const std::string& name) {
-    participants.push_back({id, name, one.constraints ? &*one.constraints : nullptr});
+    participants.push_back(
+        {.node = id, .name = name, .constraints = one.constraints ? &*one.constraints : nullptr});
     if (one.must_match) to_match.push_back(AsParticipantToMatch(*one.must_match, id, name));
   };
   for (NodeId id : *visible) {

@@ -33,8 +33,15 @@ FoundHeap Unusable(std::string type, std::string why, std::string remedy) {
   return found;
 }
 
-FoundHeap Usable(std::shared_ptr<Heap> heap) {
+DeviceNode NodeAt(std::string path, base::BorrowedFd opened) {
+  struct stat status {};
+  ::fstat(opened.get(), &status);  // cannot fail
+  return {std::move(path), status.st_dev, status.st_ino, status.st_rdev};
+}
+
+FoundHeap Usable(std::shared_ptr<Heap> heap, DeviceNode node) {
   FoundHeap found;
+  found.node = std::move(node);
   found.properties = heap->properties();
   found.heap = std::move(heap);
   return found;
@@ -114,9 +121,10 @@ FoundHeap LookAtDmaHeap(const std::string& name, const DevicePlaces& places,
                     kNodeIsMissing);
   }
   if (!opened) return NotOpened(DmaHeapType(name), node, errno);
+  DeviceNode found = NodeAt(node, opened);
   absl::StatusOr<std::unique_ptr<DmaHeap>> heap = DmaHeap::Open(name, std::move(opened), gate);
   if (!heap.ok()) return NotTried(DmaHeapType(name), node, heap.status());
-  return Usable(*std::move(heap));
+  return Usable(*std::move(heap), std::move(found));
 }
 
 FoundHeap LookAtUdmabuf(const DevicePlaces& places, ReservationGate& gate,
@@ -135,9 +143,10 @@ FoundHeap LookAtUdmabuf(const DevicePlaces& places, ReservationGate& gate,
                     "modprobe udmabuf");
   }
   if (!opened) return NotOpened(kHeapUdmabuf, places.udmabuf, errno);
+  DeviceNode node = NodeAt(places.udmabuf, opened);
   auto heap = UdmabufHeap::Open(std::move(opened), gate, options);
   if (!heap.ok()) return NotTried(kHeapUdmabuf, places.udmabuf, heap.status());
-  return Usable(*std::move(heap));
+  return Usable(*std::move(heap), std::move(node));
 }
 
 // Two names can make one heap type: "a-b" and "a_b".

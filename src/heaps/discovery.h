@@ -13,6 +13,8 @@
 // Thread-safe. Blocks for some system calls per node, and takes a page from each to try it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,9 +25,19 @@
 
 namespace sysmem::heaps {
 
+// A node below /dev; another one that has taken its place has another inode or is another device.
+struct DeviceNode {
+  std::string path;
+  dev_t file_system = 0;
+  ino_t inode = 0;
+  dev_t device = 0;
+  bool operator==(const DeviceNode&) const = default;
+};
+
 struct FoundHeap {
   std::shared_ptr<Heap> heap;       // null: it cannot be used
   core::HeapProperties properties;  // of one that cannot be used only which one it would be
+  DeviceNode node;                  // of one that can be used: where it was found
   std::string why_unusable;         // a sentence without its full stop
   std::string remedy;               // what an administrator can do; likewise, or empty
 };

@@ -32,6 +32,7 @@ bool IsKernelsContiguousHeap(std::string_view name) {
          kContiguousHeaps.end();
 }
 
+// Ours to believe, once it was seen; not what vendors name alike.
 bool ClearsByItself(std::string_view name) {
   return name == "system" || IsKernelsContiguousHeap(name);
 }
@@ -77,13 +78,28 @@ std::string DmaHeapType(std::string_view name) {
   return type;
 }
 
+bool IsContiguousDmaHeap(std::string_view name) {
+  if (IsKernelsContiguousHeap(name)) return true;
+  std::string word;
+  for (const char c : name) {
+    if (absl::ascii_isalnum(static_cast<unsigned char>(c))) {
+      word += absl::ascii_tolower(static_cast<unsigned char>(c));
+    } else if (word == "cma") {
+      break;
+    } else {
+      word.clear();
+    }
+  }
+  return word == "cma";
+}
+
 DmaHeap::DmaHeap(core::HeapProperties properties, std::string name, base::UniqueFd node,
                  ReservationGate& gate, bool clears)
     : properties_(std::move(properties)),
       name_(std::move(name)),
       node_(std::move(node)),
       gate_(gate),
-      takes_system_ram_(!IsKernelsContiguousHeap(name_)),
+      takes_system_ram_(!IsContiguousDmaHeap(name_)),
       clears_(clears) {}
 
 absl::StatusOr<std::unique_ptr<DmaHeap>> DmaHeap::Open(const std::string& name, base::UniqueFd node,
@@ -98,7 +114,7 @@ absl::StatusOr<std::unique_ptr<DmaHeap>> DmaHeap::Open(const std::string& name, 
       .inaccessible_domain = true,
       .need_clear = false,
       .need_flush = false,
-      .physically_contiguous = IsKernelsContiguousHeap(name),
+      .physically_contiguous = IsContiguousDmaHeap(name),
       .reports_end = true,
   };
   const bool clears = mappable && !ClearsByItself(name);

@@ -39,6 +39,11 @@ namespace sysmem::heaps {
 // third form).
 std::string DmaHeapType(std::string_view name);
 
+// Whether a heap of this name gives memory in one piece, set aside for devices at boot: those of
+// the kernel's contiguous memory allocator ("linux,cma", later "default_cma_region", once
+// "reserved"), and others whose name has "cma" as a word ("vendor-cma", "cma_camera").
+bool IsContiguousDmaHeap(std::string_view name);
+
 class DmaHeap final : public Heap {
  public:
   // `node`: /dev/dma_heap/NAME, open for reading. Takes one page, to see what it is like.

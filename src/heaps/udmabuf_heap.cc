@@ -28,6 +28,7 @@ core::HeapProperties UdmabufProperties() {
       .inaccessible_domain = true,
       .need_clear = false,
       .need_flush = false,
+      .physically_contiguous = false,
       .tells_holders_apart = true,
       .reports_end = true,
       .reduces_rights = false,

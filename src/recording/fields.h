@@ -148,9 +148,10 @@ template <Is<core::Limits> T, typename F> void EachField(T& v, F&& f) {
     name, nodes, image_formats);
 }
 template <Is<core::Settings> T, typename F> void EachField(T& v, F&& f) {
-  auto& [heaps, secure_heaps, no_secure_memory, format_costs, limits, debug_log] = v;
-  f({"heaps", "secure_heaps", "no_secure_memory", "format_costs", "limits", "debug_log"},
-    heaps, secure_heaps, no_secure_memory, format_costs, limits, debug_log);
+  auto& [heaps, secure_heaps, no_secure_memory, preferred_heaps, costs, limits, debug_log] = v;
+  f({"heaps", "secure_heaps", "no_secure_memory", "preferred_heaps", "format_costs", "limits",
+     "debug_log"},
+    heaps, secure_heaps, no_secure_memory, preferred_heaps, costs, limits, debug_log);
 }
 
 // --- Events.
@@ -196,9 +197,9 @@ template <Is<core::event::Bind> T, typename F> void EachField(T& v, F&& f) {
   f({"call", "node", "allocator_debug"}, call, node, debug);
 }
 template <Is<core::event::SetConstraints> T, typename F> void EachField(T& v, F&& f) {
-  auto& [call, node, constraints, must_match, not_a_buffer] = v;
-  f({"call", "node", "constraints", "must_match", "not_a_buffer"},
-    call, node, constraints, must_match, not_a_buffer);
+  auto& [call, node, constraints, must_match, not_a_buffer, denied] = v;
+  f({"call", "node", "constraints", "must_match", "not_a_buffer", "denied_heaps"},
+    call, node, constraints, must_match, not_a_buffer, denied);
 }
 template <Is<core::event::CancelWait> T, typename F> void EachField(T& v, F&& f) {
   auto& [node, wait] = v;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "scenario/kinds.h"
 #include "scenario/read_constraints.h"
@@ -114,6 +115,9 @@ core::Settings ReadMachine(Fields& file, Mistakes& mistakes) {
   file.ReadEach("heaps", "a table", kHeaps, [&](const Value& one, const std::string& path) {
     ReadHeap(one, path, mistakes, settings);
   });
+  std::vector<core::Heap> preferred;
+  file.ReadList("preferred_heaps", preferred, kHeapName, kHeaps);
+  for (core::Heap& heap : preferred) settings.preferred_heaps.push_back(std::move(heap.type));
   file.ReadEach("format_costs", "a table", kFormatCosts,
                 [&](const Value& one, const std::string& path) {
                   ReadFormatCost(one, path, mistakes, settings.format_costs);

@@ -6,7 +6,8 @@
 //   auto shares = ledger->Reserve(uid, heap, count, bytes);
 //   if (!shares.ok()) return NoMemory(shares.status().message());  // limit, figures
 //
-// Asked before anything is made: each buffer costs the daemon a descriptor for as long as anybody
+// Asked before anything is made. The machine's owner may have capped heaps (heap_policy.h); and
+// each buffer costs the daemon a descriptor for as long as anybody
 // has it, and so does each close_weak_asap that was not signalled yet. One user gets half of them
 // at most, so that nobody locks the others out. A share is given back at its end.
 //
@@ -20,11 +21,13 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/heap_properties.h"
 #include "heaps/buffer_identity.h"
+#include "server/heap_policy.h"
 #include "server/inspection.h"
 
 namespace sysmem::server {
@@ -49,19 +52,23 @@ class BufferLedger : public std::enable_shared_from_this<BufferLedger> {
     friend class BufferLedger;
     std::shared_ptr<BufferLedger> ledger_;
     uid_t uid_ = 0;
-    std::string heap_;
+    std::string heap_;       // NameOf it
+    std::string heap_type_;  // as policies name it
     Totals totals_;
     uint64_t descriptors_ = 0;
   };
 
   // REQUIRES: owned by a shared_ptr.
-  BufferLedger(uint64_t max_descriptors, uint64_t max_descriptors_per_uid)
-      : max_descriptors_(max_descriptors), max_per_uid_(max_descriptors_per_uid) {}
+  BufferLedger(uint64_t max_descriptors, uint64_t max_descriptors_per_uid,
+               HeapPolicies policies = {})
+      : max_descriptors_(max_descriptors),
+        max_per_uid_(max_descriptors_per_uid),
+        policies_(std::move(policies)) {}
 
   // One for each of `count` buffers of `bytes` each, or none. Errors: ResourceExhausted, with the
-  // limit and the figures.
-  absl::StatusOr<std::vector<Share>> Reserve(uid_t uid, const std::string& heap, uint64_t count,
-                                             uint64_t bytes);
+  // limit or the setting and the figures.
+  absl::StatusOr<std::vector<Share>> Reserve(uid_t uid, const core::HeapProperties& heap,
+                                             uint64_t count, uint64_t bytes);
   // For one descriptor besides.
   absl::StatusOr<Share> ReserveSignal(uid_t uid);
 
@@ -86,17 +93,29 @@ class BufferLedger : public std::enable_shared_from_this<BufferLedger> {
     uint64_t descriptors = 0;
   };
 
+  // What lives of a heap that has a policy.
+  struct Capped {
+    Totals all;
+    std::map<uid_t, Totals> by_uid;
+  };
+
   // All of these: REQUIRES mutex_ held, but for GiveBack.
   absl::Status Admit(uid_t uid, uint64_t descriptors) const;
-  Share Take(uid_t uid, const std::string& heap, Totals totals);
+  // Caps of the policy.
+  absl::Status AdmitToHeap(uid_t uid, const std::string& heap_type, uint64_t count,
+                           uint64_t bytes) const;
+  // Of no heap: `heap` is null.
+  Share Take(uid_t uid, const core::HeapProperties* heap, Totals totals);
   void GiveBack(const Share& share);
 
   const uint64_t max_descriptors_;
   const uint64_t max_per_uid_;
+  const HeapPolicies policies_;
   mutable std::mutex mutex_;
   Account all_;
   std::map<uid_t, Account> by_uid_;
   std::map<std::string, Totals> by_heap_;
+  std::map<std::string, Capped> capped_;  // by heap type
   std::map<heaps::BufferIdentity, std::weak_ptr<HeldBuffer>> known_;
 };
 

@@ -21,7 +21,7 @@ void BufferSet::Allocate(const std::shared_ptr<heaps::Heap>& heap,
   const core::Plan& plan = wanted.plan;
   const uint64_t size = plan.settings.buffer.raw_vmo_size;
   const uint64_t count = plan.buffer_count;
-  auto reserved = ledger->Reserve(owner, BufferLedger::NameOf(heap->properties()), count, size);
+  auto reserved = ledger->Reserve(owner, heap->properties(), count, size);
   if (!reserved.ok()) {
     return done(
         NoMemory(absl::StrCat(count, " buffers: ", std::string(reserved.status().message()))));

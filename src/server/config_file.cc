@@ -14,11 +14,13 @@
 #include "base/errno_status.h"
 #include "base/escape.h"
 #include "server/format_cost_table.h"
+#include "server/heap_policy_table.h"
 
 namespace sysmem::server {
 namespace {
 
 constexpr char kFormatCosts[] = "format_costs";
+constexpr char kHeapPolicies[] = "heap_policies";
 
 std::string Where(const std::string& path, const toml::source_region& source) {
   return absl::StrCat(path, ":", source.begin.line);
@@ -58,6 +60,11 @@ absl::StatusOr<Config> ParseConfig(std::string_view text, const std::string& pat
       absl::Status status = ReadFormatCosts(*costs, path, config.format_costs);
       if (!status.ok()) return status;
       table.erase(kFormatCosts);
+    }
+    if (const toml::node* policies = table.get(kHeapPolicies)) {
+      absl::Status status = ReadHeapPolicies(*policies, path, config.heap_policies);
+      if (!status.ok()) return status;
+      table.erase(kHeapPolicies);
     }
     absl::Status status = Flatten(table, "", path, config.entries);
     if (!status.ok()) return status;

@@ -2,7 +2,8 @@
 //
 // Reads a TOML file as a flat list: each value with its full key and the line it stands on, so that
 // whoever knows the keys can say where a wrong one is. Values are strings. What is no setting but a
-// table is read at once: the costs of image formats (format_cost_table.h).
+// table is read at once: the costs of image formats (format_cost_table.h) and the policies of heaps
+// (heap_policy_table.h).
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/settings.h"
+#include "server/heap_policy.h"
 
 namespace sysmem::server {
 
@@ -25,6 +27,7 @@ struct ConfigEntry {
 struct Config {
   std::vector<ConfigEntry> entries;
   std::vector<core::FormatCost> format_costs;
+  HeapPolicies heap_policies;
 };
 
 // Errors: InvalidArgument "FILE:LINE: ..." for what is no TOML, for values that are no strings, and

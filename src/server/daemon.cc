@@ -21,6 +21,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -37,6 +38,7 @@
 #include "heaps/discovery.h"
 #include "heaps/memfd_heap.h"
 #include "heaps/reservation_gate.h"
+#include "server/device_heaps.h"
 #include "server/engine.h"
 #include "server/event_loop.h"
 #include "server/internals.h"
@@ -117,6 +119,14 @@ void LogForEngine(core::effect::Log::Level level, const PeerInfo& peer, const st
   spdlog::debug("client uid {} pid {}: {}", peer.uid, peer.pid, base::Escape(text));
 }
 
+heaps::DevicePlaces PlacesIn(const std::string& test_devices) {
+  if (test_devices.empty()) return {};
+  return {.dma_heaps = test_devices + "/dma_heap",
+          .dma_heap_class = test_devices + "/class/dma_heap",
+          .udmabuf = test_devices + "/udmabuf",
+          .udmabuf_class = test_devices + "/class/misc/udmabuf"};
+}
+
 // Of this machine.
 uint64_t MemoryBytes() {
   return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
@@ -149,12 +159,14 @@ class Daemon {
   absl::Status WatchSignals();
   absl::Status ServeClients(base::ListeningSocket socket);
   absl::Status StartEngine();
-  void AddDeviceHeaps(EngineOptions& engine_options);
+  std::vector<heaps::FoundHeap> LookForDeviceHeaps();
+  void WatchDevices();
   void WatchMemoryPressure();
   void AnnounceReady();
   void OnSignal();
 
   const Options options_;
+  const heaps::DevicePlaces places_ = PlacesIn(options_.test_devices);
   const uint64_t descriptor_limit_ = DescriptorLimit();
   heaps::ReservationGate gate_;
   base::UniqueFd ready_;
@@ -163,6 +175,7 @@ class Daemon {
   std::shared_ptr<heaps::MemfdHeap> system_ram_;
   std::unique_ptr<PressureWatch> pressure_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<DeviceHeaps> device_heaps_;
   std::unique_ptr<transport::Gateway> gateway_;
   std::unique_ptr<Listener> listener_;  // belongs to the loop's thread once that runs
   std::thread loop_thread_;
@@ -183,6 +196,7 @@ absl::Status Daemon::Start() {
   if (!loop.ok()) return loop.status();
   loop_ = *std::move(loop);
   if (absl::Status status = WatchSignals(); !status.ok()) return status;
+  WatchDevices();  // before they are looked for
   if (absl::Status status = StartEngine(); !status.ok()) return status;
   WatchMemoryPressure();
   if (absl::Status status = ServeClients(*std::move(socket)); !status.ok()) return status;
@@ -207,6 +221,7 @@ absl::Status Daemon::StartEngine() {
   engine_options.core.limits.page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   engine_options.core.limits.allocation_bytes = options_.max_buffer_bytes;
   engine_options.core.format_costs = options_.format_costs;
+  engine_options.core.preferred_heaps = options_.preferred_heaps;
   engine_options.core.debug_log = options_.log_level == LogLevel::kDebug;
   system_ram_ = std::make_shared<heaps::MemfdHeap>(
       gate_, heaps::MemfdHeapOptions{.warm_pool = {.bytes = options_.warm_pool_bytes},
@@ -214,7 +229,11 @@ absl::Status Daemon::StartEngine() {
   engine_options.heaps = {system_ram_};
   engine_options.gate = &gate_;
   engine_options.heap_providers = options_.heap_providers;
-  AddDeviceHeaps(engine_options);
+  engine_options.heap_policies = options_.heap_policies;
+  engine_options.device_heaps = LookForDeviceHeaps();
+  for (const heaps::FoundHeap& found : engine_options.device_heaps) {
+    if (found.heap) spdlog::info("heap {} is there", base::Escape(found.properties.heap.type));
+  }
   absl::Status pools =
       AddPools(options_.pools, MemoryBytes(), gate_, ComplainOfPool, engine_options);
   if (!pools.ok()) return pools;
@@ -240,21 +259,41 @@ absl::Status Daemon::StartEngine() {
 }
 
 // What the kernel has besides ordinary memory, and why not what people look for.
-void Daemon::AddDeviceHeaps(EngineOptions& engine_options) {
-  const heaps::UdmabufHeapOptions udmabuf{.further_descriptors = engine_options.limits.udmabuf};
-  for (heaps::FoundHeap& found : heaps::DiscoverDeviceHeaps(gate_, {}, udmabuf)) {
-    const std::string type = found.properties.heap.type;
-    if (found.heap) {
+std::vector<heaps::FoundHeap> Daemon::LookForDeviceHeaps() {
+  const heaps::UdmabufHeapOptions udmabuf{.further_descriptors =
+                                              LimitsFor(descriptor_limit_).udmabuf};
+  std::vector<heaps::FoundHeap> found = heaps::DiscoverDeviceHeaps(gate_, places_, udmabuf);
+  for (const heaps::FoundHeap& one : found) {
+    if (one.heap) continue;
+    spdlog::debug("heap {} cannot be used: {}", base::Escape(one.properties.heap.type),
+                  base::EscapeSentence(one.why_unusable));
+  }
+  return found;
+}
+
+void Daemon::WatchDevices() {
+  DeviceHeaps::Options options;
+  options.places = places_;
+  options.discover = [this] { return LookForDeviceHeaps(); };
+  options.found = [this](std::vector<heaps::FoundHeap> found) {
+    const HeapRegistry::DeviceChanges changes = engine_->SetDeviceHeaps(std::move(found));
+    for (const std::string& type : changes.gone)
+      spdlog::info("heap {} is gone", base::Escape(type));
+    for (const std::string& type : changes.come) {
       spdlog::info("heap {} is there", base::Escape(type));
-      engine_options.heaps.push_back(std::move(found.heap));
-      continue;
     }
-    spdlog::debug("heap {} cannot be used: {}", base::Escape(type),
-                  base::EscapeSentence(found.why_unusable));
-    engine_options.unusable_heaps.push_back({.properties = std::move(found.properties),
-                                             .usable = false,
-                                             .why_unusable = std::move(found.why_unusable),
-                                             .remedy = std::move(found.remedy)});
+  };
+  // The engine ends its worker before anything else that a look uses.
+  options.run_aside = [this](std::function<void()> look) {
+    engine_->internals().worker.Run(std::move(look));
+  };
+  absl::StatusOr<std::unique_ptr<DeviceHeaps>> watching =
+      DeviceHeaps::Start(*loop_, std::move(options));
+  if (watching.ok()) {
+    device_heaps_ = *std::move(watching);
+  } else {
+    spdlog::info("heaps of the kernel that come or go will not be noticed: cannot {}",
+                 Text(watching.status()));
   }
 }
 

@@ -40,7 +40,8 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
     : options(std::move(engine_options)),
       loop(event_loop),
       started_ns(EventLoop::NowNs()),
-      heaps(std::make_unique<HeapRegistry>(options.core, options.heaps, options.contiguous_ram)),
+      heaps(std::make_unique<HeapRegistry>(options.core, options.heaps, options.contiguous_ram,
+                                           options.device_heaps)),
       settings(heaps->settings()),
       secure_memory(std::make_unique<SecureMemory>(
           options.secure_memory,
@@ -59,8 +60,8 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
                                             options.limits.unread_descriptors_in_all)),
       // requirements.h saw that this works.
       last_close(LastClose::Create(loop, options.last_close).value()),
-      ledger(
-          std::make_shared<BufferLedger>(options.limits.buffers, options.limits.buffers_per_uid)),
+      ledger(std::make_shared<BufferLedger>(options.limits.buffers, options.limits.buffers_per_uid,
+                                            options.heap_policies)),
       held(std::make_shared<HeldDescriptors>(options.limits.held_descriptors)),
       exports(std::make_shared<ExportTable>(
           loop, options.limits.exported_nodes,
@@ -215,6 +216,10 @@ void Engine::Shutdown() {
   internals_->negotiations.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
   internals_->worker.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
   internals_->closer.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
+}
+
+HeapRegistry::DeviceChanges Engine::SetDeviceHeaps(std::vector<heaps::FoundHeap> found) {
+  return internals_->heaps->SetDevices(std::move(found));
 }
 
 const EngineOptions& Engine::options() const { return internals_->options; }

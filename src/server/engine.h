@@ -18,8 +18,11 @@
 #include "base/unique_fd.h"
 #include "core/effect.h"
 #include "core/settings.h"
+#include "heaps/discovery.h"
 #include "heaps/heap.h"
 #include "heaps/reservation_gate.h"
+#include "server/heap_policy.h"
+#include "server/heap_registry.h"
 #include "server/inspection.h"
 #include "server/last_close.h"
 #include "server/secure_memory_options.h"
@@ -95,8 +98,11 @@ struct EngineOptions {
   heaps::ReservationGate* gate = nullptr;
   // Who may serve a heap besides root and the daemon's own uid.
   std::set<uid_t> heap_providers;
+  HeapPolicies heap_policies;  // who may use which heap, and how much of it
   // Heaps that people look for and will not find among these, with the reason.
   std::vector<HeapInfo> unusable_heaps;
+  // What the kernel has besides (heaps/discovery.h), and why not what it does not have.
+  std::vector<heaps::FoundHeap> device_heaps;
   LastCloseOptions last_close;
   std::string version;
   std::vector<std::string> features;         // both sides of the hello know them by name
@@ -122,6 +128,10 @@ class Engine {
 
   // Ends every session and fails every collection (SHUT-1). Returns when nothing runs any more.
   void Shutdown();
+
+  // What the kernel has by now, in place of EngineOptions::device_heaps; collections learn of it.
+  // Not from two threads at a time.
+  HeapRegistry::DeviceChanges SetDeviceHeaps(std::vector<heaps::FoundHeap> found);
 
   const EngineOptions& options() const;
   ServerInfo GetServerInfo() const;

@@ -2,6 +2,7 @@
 #include "server/heap_registry.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace sysmem::server {
@@ -11,14 +12,28 @@ bool Is(const heaps::Heap& candidate, const core::Heap& heap) {
   return candidate.properties().heap == heap;
 }
 
+// Types of heaps in `some` of which there are none in `others`.
+std::vector<std::string> Missing(const std::vector<heaps::FoundHeap>& some,
+                                 const std::vector<heaps::FoundHeap>& others) {
+  std::vector<std::string> types;
+  for (const heaps::FoundHeap& one : some) {
+    const bool is_there = std::any_of(others.begin(), others.end(),
+                                      [&](const auto& other) { return other.heap == one.heap; });
+    if (!is_there) types.push_back(one.properties.heap.type);
+  }
+  return types;
+}
+
 }  // namespace
 
 HeapRegistry::HeapRegistry(core::Settings base, std::vector<std::shared_ptr<heaps::Heap>> own,
-                           std::shared_ptr<heaps::Heap> contiguous_ram)
+                           std::shared_ptr<heaps::Heap> contiguous_ram,
+                           std::vector<heaps::FoundHeap> devices)
     : base_(std::move(base)),
       own_(std::move(own)),
       contiguous_ram_(std::move(contiguous_ram)),
       no_secure_memory_(base_.no_secure_memory) {
+  SetDevices(std::move(devices));
   Rebuild();
 }
 
@@ -30,6 +45,7 @@ void HeapRegistry::Rebuild() {
       properties.physically_contiguous = true;
     }
   }
+  for (const heaps::FoundHeap& device : devices_) settings->heaps.push_back(device.properties);
   for (const Entry& entry : provided_) settings->heaps.push_back(entry.heap->properties());
   for (const Entry& entry : secure_) {
     settings->heaps.push_back(entry.heap->properties());
@@ -39,14 +55,25 @@ void HeapRegistry::Rebuild() {
   settings_ = std::move(settings);
 }
 
+const HeapRegistry::Entry* HeapRegistry::FindProvided(const core::Heap& heap) const {
+  const auto found = std::find_if(provided_.begin(), provided_.end(),
+                                  [&](const Entry& one) { return Is(*one.heap, heap); });
+  return found == provided_.end() ? nullptr : &*found;
+}
+
+const heaps::FoundHeap* HeapRegistry::FindDevice(const core::Heap& heap) const {
+  const auto found = std::find_if(devices_.begin(), devices_.end(),
+                                  [&](const auto& one) { return one.properties.heap == heap; });
+  return found == devices_.end() ? nullptr : &*found;
+}
+
 std::shared_ptr<heaps::Heap> HeapRegistry::Find(const core::Heap& heap) const {
   for (const auto& candidate : own_) {
     if (Is(*candidate, heap)) return candidate;
   }
   const std::lock_guard lock(mutex_);
-  for (const Entry& entry : provided_) {
-    if (Is(*entry.heap, heap)) return entry.heap;
-  }
+  if (const heaps::FoundHeap* device = FindDevice(heap)) return device->heap;
+  if (const Entry* provided = FindProvided(heap)) return provided->heap;
   for (const Entry& entry : secure_) {
     if (Is(*entry.heap, heap)) return entry.heap;
   }
@@ -65,7 +92,8 @@ bool HeapRegistry::IsOwn(const core::Heap& heap) const {
     return true;
   }
   const std::lock_guard lock(mutex_);
-  return std::any_of(secure_.begin(), secure_.end(),
+  return FindDevice(heap) != nullptr ||
+         std::any_of(secure_.begin(), secure_.end(),
                      [&](const Entry& entry) { return Is(*entry.heap, heap); });
 }
 
@@ -74,9 +102,16 @@ std::vector<HeapRegistry::Entry> HeapRegistry::Entries() const {
   for (const auto& heap : own_) entries.push_back({heap, heap->backing()});
   if (contiguous_ram_) entries.push_back({contiguous_ram_, contiguous_ram_->backing()});
   const std::lock_guard lock(mutex_);
+  for (const heaps::FoundHeap& device : devices_)
+    entries.push_back({device.heap, device.node.path});
   entries.insert(entries.end(), provided_.begin(), provided_.end());
   entries.insert(entries.end(), secure_.begin(), secure_.end());
   return entries;
+}
+
+std::vector<heaps::FoundHeap> HeapRegistry::Unusable() const {
+  const std::lock_guard lock(mutex_);
+  return unusable_;
 }
 
 size_t HeapRegistry::provided() const {
@@ -97,10 +132,10 @@ void HeapRegistry::Add(Entry entry) {
                                   [&](const Entry& one) { return Is(*one.heap, name); });
   if (found == provided_.end()) {
     provided_.push_back(std::move(entry));
-  } else {
-    former = std::exchange(*found, std::move(entry)).heap;
+    return Announce(std::move(lock), {});
   }
-  Announce(std::move(lock), name, former != nullptr);
+  former = std::exchange(*found, std::move(entry)).heap;
+  Announce(std::move(lock), {name});
 }
 
 void HeapRegistry::Remove(const std::shared_ptr<heaps::Heap>& heap) {
@@ -109,20 +144,45 @@ void HeapRegistry::Remove(const std::shared_ptr<heaps::Heap>& heap) {
                                   [&](const Entry& one) { return one.heap == heap; });
   if (found == provided_.end()) return;
   provided_.erase(found);
-  Announce(std::move(lock), heap->properties().heap, true);
+  Announce(std::move(lock), {heap->properties().heap});
+}
+
+void HeapRegistry::KeepKnown(heaps::FoundHeap& found) const {
+  if (const Entry* provided = FindProvided(found.properties.heap); found.heap && provided) {
+    found.heap.reset();
+    found.why_unusable = "another process serves a heap of this name: " + provided->backing;
+  }
+  const heaps::FoundHeap* const known = FindDevice(found.properties.heap);
+  if (found.heap && known != nullptr && known->node == found.node) found.heap = known->heap;
+}
+
+HeapRegistry::DeviceChanges HeapRegistry::SetDevices(std::vector<heaps::FoundHeap> found) {
+  std::vector<heaps::FoundHeap> former = found;  // all of these end without the lock
+  std::unique_lock lock(mutex_);
+  for (heaps::FoundHeap& one : found) KeepKnown(one);
+  const auto unusable = std::stable_partition(
+      found.begin(), found.end(), [](const heaps::FoundHeap& one) { return one.heap != nullptr; });
+  unusable_.assign(std::make_move_iterator(unusable), std::make_move_iterator(found.end()));
+  found.erase(unusable, found.end());
+  DeviceChanges changes{.come = Missing(found, devices_), .gone = Missing(devices_, found)};
+  former.insert(former.end(), devices_.begin(), devices_.end());
+  devices_ = std::move(found);
+  if (!changes.come.empty() || !changes.gone.empty()) Announce(std::move(lock), {});
+  return changes;
 }
 
 void HeapRegistry::SetSecure(std::vector<Entry> heaps, std::optional<core::NoSecureMemory> none) {
   std::unique_lock lock(mutex_);
   secure_.swap(heaps);
   no_secure_memory_ = none;
-  Announce(std::move(lock), {}, false);
+  Announce(std::move(lock), {});
 }
 
 // Whoever finds another thread at it leaves the change to that one.
-void HeapRegistry::Announce(std::unique_lock<std::mutex> lock, core::Heap lost, bool any_lost) {
+void HeapRegistry::Announce(std::unique_lock<std::mutex> lock, std::vector<core::Heap> lost) {
   Rebuild();
-  if (any_lost) lost_.push_back(std::move(lost));
+  lost_.insert(lost_.end(), std::make_move_iterator(lost.begin()),
+               std::make_move_iterator(lost.end()));
   changed_ = true;
   if (std::exchange(announcing_, true)) return;
   while (std::exchange(changed_, false)) {

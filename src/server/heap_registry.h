@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The heaps there are now: the daemon's own, which stay, and those of providers, which come and go.
+// The heaps there are now: the daemon's own, which stay; those of the kernel's devices and of
+// providers, which come and go.
+//
+// What comes of a provider ends with it (EXT-4). A dma-buf does not end with the node below /dev
+// that it came from: collections keep their buffers, and nothing new is made.
 //
 // SYSTEM_RAM may be two heaps: contiguous memory comes from a pool, the rest from the heap of that
 // name (HEAP-4). Collections know one, which can be contiguous if there is a pool.
@@ -21,6 +25,7 @@
 
 #include "core/plan.h"
 #include "core/settings.h"
+#include "heaps/discovery.h"
 #include "heaps/heap.h"
 
 namespace sysmem::server {
@@ -34,9 +39,10 @@ class HeapRegistry {
   // Called without locks, after each change or several. `lost`: whose former provider is gone.
   using OnChange = std::function<void(std::vector<core::Heap> lost)>;
 
-  // `base`: everything but the heaps. `contiguous_ram`: may be null.
+  // `base`: everything but the heaps. `contiguous_ram`: may be null. `devices`: as for SetDevices.
   HeapRegistry(core::Settings base, std::vector<std::shared_ptr<heaps::Heap>> own,
-               std::shared_ptr<heaps::Heap> contiguous_ram);
+               std::shared_ptr<heaps::Heap> contiguous_ram = nullptr,
+               std::vector<heaps::FoundHeap> devices = {});
 
   // Before the first change; not thread-safe.
   void SetOnChange(OnChange on_change) { on_change_ = std::move(on_change); }
@@ -47,6 +53,8 @@ class HeapRegistry {
   // The daemon's, or of secure memory: no provider may serve it.
   bool IsOwn(const core::Heap& heap) const;
   std::vector<Entry> Entries() const;
+  // Those of the kernel that cannot be used, with the reason.
+  std::vector<heaps::FoundHeap> Unusable() const;
   size_t provided() const;
 
   // What the next attempts go by. A new object after each change.
@@ -63,9 +71,21 @@ class HeapRegistry {
   // REQUIRES: no other heap has their names.
   void SetSecure(std::vector<Entry> heaps, std::optional<core::NoSecureMemory> none);
 
+  // What the kernel has by now (heaps/discovery.h). Heaps of nodes that were known before stay the
+  // objects they were. One whose name a provider serves already is not put to use.
+  struct DeviceChanges {
+    std::vector<std::string> come;  // heap types
+    std::vector<std::string> gone;
+  };
+  DeviceChanges SetDevices(std::vector<heaps::FoundHeap> found);
+
  private:
-  void Rebuild();  // REQUIRES: mutex_ held
-  void Announce(std::unique_lock<std::mutex> lock, core::Heap lost, bool any_lost);
+  // These: REQUIRES mutex_ held.
+  void Rebuild();
+  void KeepKnown(heaps::FoundHeap& found) const;
+  const Entry* FindProvided(const core::Heap& heap) const;
+  const heaps::FoundHeap* FindDevice(const core::Heap& heap) const;
+  void Announce(std::unique_lock<std::mutex> lock, std::vector<core::Heap> lost);
 
   const core::Settings base_;
   const std::vector<std::shared_ptr<heaps::Heap>> own_;
@@ -77,6 +97,8 @@ class HeapRegistry {
   std::vector<Entry> provided_;
   std::vector<Entry> secure_;
   std::optional<core::NoSecureMemory> no_secure_memory_;
+  std::vector<heaps::FoundHeap> devices_;  // that can be used
+  std::vector<heaps::FoundHeap> unusable_;
   std::shared_ptr<const core::Settings> settings_;
   std::vector<core::Heap> lost_;  // not announced yet
   bool changed_ = false;          // likewise

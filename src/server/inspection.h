@@ -15,6 +15,7 @@
 #include "core/heap_properties.h"
 #include "core/report.h"
 #include "core/snapshot.h"
+#include "server/heap_policy.h"
 
 namespace sysmem::server {
 
@@ -44,6 +45,12 @@ struct HeapInfo {
   uint64_t live_bytes = 0;
   bool secure = false;
   std::vector<NamedCounter> figures;
+  // By the configuration: the owner's policy, if there is one, and the place among the preferred
+  // heaps, from 1; 0: it is none of them.
+  std::optional<HeapPolicy> policy;
+  uint32_t preference = 0;
+  // Whether whoever asks may use it. `policy->users` are told to those who see everything.
+  bool may_use = true;
 };
 
 struct ServerInfo {

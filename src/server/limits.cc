@@ -2,6 +2,7 @@
 //
 // The daemon's limits and counters, in numbers and in words.
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <utility>
@@ -218,6 +219,21 @@ std::vector<HeapInfo> Engine::Internals::MakeHeapInfos(Figures figures) const {
     infos.push_back(std::move(info));
   }
   infos.insert(infos.end(), options.unusable_heaps.begin(), options.unusable_heaps.end());
+  for (heaps::FoundHeap& found : heaps->Unusable()) {
+    infos.push_back({.properties = std::move(found.properties),
+                     .usable = false,
+                     .why_unusable = std::move(found.why_unusable),
+                     .remedy = std::move(found.remedy)});
+  }
+  const std::vector<std::string>& preferred = options.core.preferred_heaps;
+  for (HeapInfo& info : infos) {
+    const std::string& type = info.properties.heap.type;
+    const auto place = std::find(preferred.begin(), preferred.end(), type);
+    if (place != preferred.end()) {
+      info.preference = static_cast<uint32_t>(1 + std::distance(preferred.begin(), place));
+    }
+    if (const HeapPolicy* policy = FindPolicy(options.heap_policies, type)) info.policy = *policy;
+  }
   return infos;
 }
 

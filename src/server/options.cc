@@ -2,12 +2,10 @@
 #include "server/options.h"
 
 #include <grp.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <array>
-#include <charconv>
 #include <iostream>
 #include <map>
 #include <string_view>
@@ -21,6 +19,7 @@
 #include "absl/strings/str_split.h"
 #include "base/escape.h"
 #include "server/config_file.h"
+#include "server/config_values.h"
 #include "sysmem_version.h"
 
 namespace sysmem::server {
@@ -30,16 +29,6 @@ constexpr int kExitUsage = 2;
 constexpr uint64_t kMaxWarmPoolMebibytes = 1024;  // as a safeguard against a wrong unit
 constexpr unsigned kMaxReservePercent = 90;  // above, the daemon would allocate next to nothing
 constexpr mode_t kPermissionBits = 0777;
-
-// The whole of `text` as a number.
-template <typename Number>
-std::optional<Number> ParseNumber(std::string_view text, int base = 10) {
-  Number number{};
-  const char* const end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, number, base);
-  if (error != std::errc() || stopped != end) return std::nullopt;
-  return number;
-}
 
 absl::Status Expected(const std::string& what, const std::string& value) {
   return absl::InvalidArgumentError(absl::StrCat("expected ", what, ", not ", base::Quote(value)));
@@ -83,14 +72,6 @@ absl::Status ReadAdminGroup(const std::string& value, Options& options) {
   return absl::OkStatus();
 }
 
-std::optional<uid_t> FindUser(const std::string& name) {
-  std::array<char, 16384> buffer;
-  passwd entry{};
-  passwd* found = nullptr;
-  ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-  return found != nullptr ? std::optional(found->pw_uid) : ParseNumber<uid_t>(name);
-}
-
 absl::Status ReadHeapProviders(const std::string& value, Options& options) {
   options.heap_providers.clear();
   for (const absl::string_view name : absl::StrSplit(value, ',', absl::SkipEmpty())) {
@@ -122,19 +103,21 @@ absl::Status ReadWarmPool(const std::string& value, Options& options) {
 }
 
 absl::Status ReadMaxBufferSize(const std::string& value, Options& options) {
-  std::string digits = value;
-  try {
-    // Leaves the number of bytes, or takes a unit alone for none of it.
-    CLI::AsSizeValue(/*kb_is_1000=*/false)(digits);
-  } catch (const CLI::ValidationError&) {
-    digits.clear();
-  }
-  if (value.find_first_of("0123456789") != 0) digits.clear();
-  const std::optional<uint64_t> bytes = ParseNumber<uint64_t>(digits);
+  const std::optional<uint64_t> bytes = ParseBytes(value);
   if (!bytes || *bytes == 0) {
     return Expected("a number of bytes above 0, as in 4096 or 64MiB", value);
   }
   options.max_buffer_bytes = *bytes;
+  return absl::OkStatus();
+}
+
+absl::Status ReadPreferredHeaps(const std::string& value, Options& options) {
+  options.preferred_heaps.clear();
+  for (const absl::string_view name : absl::StrSplit(value, ',', absl::SkipEmpty())) {
+    std::optional<std::string> type = HeapTypeNamed(std::string(name));
+    if (!type) return Expected("heap types, such as DMA_HEAP_SYSTEM", std::string(name));
+    options.preferred_heaps.push_back(*std::move(type));
+  }
   return absl::OkStatus();
 }
 
@@ -185,6 +168,8 @@ constexpr Setting kSettings[] = {
      "Memory for buffers made ahead of time, at most (default 64)", ReadWarmPool},
     {"--max-buffer-size", "SYSMEMD_MAX_BUFFER_SIZE", "memory.max_buffer_size", "BYTES",
      "What one buffer may hold at most, as in 4096 or 64MiB (default 256MiB)", ReadMaxBufferSize},
+    {"--prefer-heaps", "SYSMEMD_PREFER_HEAPS", "heaps.prefer", "HEAP,HEAP...",
+     "Heaps to take first where several would do, before SYSTEM_RAM", ReadPreferredHeaps},
     {"--contiguous-pool", "SYSMEMD_CONTIGUOUS_POOL", "pools.contiguous", "SIZE",
      "Contiguous memory, simulated: bytes, or as in -5 percent of the memory (default 0: none)",
      ReadPool<ReadContiguousPool>},
@@ -212,6 +197,7 @@ struct Arguments {
   bool check_config = false;
   std::optional<uint16_t> ready_fd;
   std::optional<uint64_t> test_shuffle_calls;
+  std::string test_devices;
 };
 
 // Empty when `arguments` are filled in.
@@ -233,6 +219,7 @@ std::optional<ParsedCommandLine> ParseArguments(int argc, const char* const* arg
                  "Write one byte to this descriptor when clients can connect")
       ->type_name("N");
   app.add_option("--test-shuffle-calls", arguments.test_shuffle_calls)->group("");
+  app.add_option("--test-devices", arguments.test_devices)->group("");
   app.set_version_flag("--version", "sysmemd " SYSMEM_VERSION_STRING);
   try {
     app.parse(argc, argv);
@@ -290,6 +277,7 @@ absl::Status ApplyFileAt(const std::optional<std::string>& named, const std::str
     return may_be_absent ? absl::OkStatus() : config.status();
   }
   options.format_costs = std::move(config->format_costs);
+  options.heap_policies = std::move(config->heap_policies);
   return ApplyFile(config->entries, options);
 }
 
@@ -303,6 +291,10 @@ absl::Status ReadCostFiles(Options& options) {
       const ConfigEntry& first = file->entries.front();
       return absl::InvalidArgumentError(absl::StrCat(first.where, ": ", base::Quote(first.key),
                                                      " is not for a file of format costs"));
+    }
+    if (!file->heap_policies.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": heap_policies are not for a file of format costs"));
     }
     costs.insert(costs.end(), file->format_costs.begin(), file->format_costs.end());
   }
@@ -354,7 +346,8 @@ ParsedCommandLine ParseCommandLine(int argc, const char* const* argv,
   Arguments arguments;
   if (auto nothing_to_run = ParseArguments(argc, argv, arguments)) return *nothing_to_run;
   Options options{.ready_fd = arguments.ready_fd,
-                  .test_shuffle_calls = arguments.test_shuffle_calls};
+                  .test_shuffle_calls = arguments.test_shuffle_calls,
+                  .test_devices = arguments.test_devices};
   options.socket_path = DefaultSocketPath(::geteuid(), environment);
   const absl::Status status = ApplyAll(arguments, environment, default_config, options);
   if (!status.ok()) {

@@ -21,6 +21,7 @@
 
 #include "core/settings.h"
 #include "heaps/warm_pool.h"
+#include "server/heap_policy.h"
 #include "server/log.h"
 #include "server/pool_settings.h"
 
@@ -39,6 +40,9 @@ struct Options {
   unsigned memory_reserve_percent = 5;  // of the available memory, which allocations leave alone
   // What one buffer may hold at most, padding not counted (core::Limits::allocation_bytes).
   uint64_t max_buffer_bytes = core::Limits{}.allocation_bytes;
+  // Types of heaps to take first where several would do (core::Settings::preferred_heaps).
+  std::vector<std::string> preferred_heaps;
+  HeapPolicies heap_policies;  // who may use which heap, and how much of it
   // Which of several possible image formats is chosen (COST-1). Of equal entries the later holds.
   std::vector<core::FormatCost> format_costs;
   std::vector<std::string> format_cost_files;  // are in format_costs already
@@ -47,6 +51,8 @@ struct Options {
   std::optional<int> ready_fd;  // gets one byte when clients can connect, then is closed
   // For tests of the order of calls: they reach the sessions shuffled, by this seed.
   std::optional<uint64_t> test_shuffle_calls;
+  // For tests of heaps that come and go: where devices are looked for instead of /dev.
+  std::string test_devices;
 };
 
 struct ParsedCommandLine {

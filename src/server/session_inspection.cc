@@ -196,7 +196,13 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectCollection& what) {
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::InspectHeaps&) {
-  slot.Resolve(OperationResult(engine_.MakeHeapInfos(Engine::Internals::Figures::kYes)));
+  std::vector<HeapInfo> infos = engine_.MakeHeapInfos(Engine::Internals::Figures::kYes);
+  for (HeapInfo& info : infos) {
+    if (!info.policy) continue;
+    info.may_use = MayUse(*info.policy, peer.uid, engine_.daemon_uid);
+    if (info.policy->users && !engine_.MaySeeAll(peer)) info.policy->users->clear();
+  }
+  slot.Resolve(OperationResult(std::move(infos)));
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::InspectSessions&) {

@@ -186,6 +186,10 @@ void Session::Impl::Do(const CallSlot& slot, op::NodeMessage& what) {
   if (const auto* info = std::get_if<core::event::SetDebugClientInfo>(&what.event)) {
     ExplainLateToken(*what.handle, info->name.value_or(""));
   }
+  if (auto* constraints = std::get_if<core::event::SetConstraints>(&what.event)) {
+    constraints->denied_heaps =
+        HeapsDeniedTo(engine_.options.heap_policies, peer.uid, engine_.daemon_uid);
+  }
   if (what.descriptor) return WithDescriptor(slot, *ref, what);
   if (!std::holds_alternative<core::event::Wait>(what.event)) {
     ref->host->PostEvent(std::move(what.event), slot);

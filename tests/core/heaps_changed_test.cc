@@ -55,6 +55,25 @@ TEST(HeapsChanged, LeaveAnAttemptWithoutAHeapThatHasGone) {
   EXPECT_TRUE(h.Look().failure);
 }
 
+TEST(HeapsChanged, LeaveBuffersToBeJoinedLateWhoseHeapGivesNoMore) {
+  Harness h;
+  Allocate(h);
+  h.FinishAllocation();
+  h.Do(With(false));
+  EXPECT_FALSE(h.Look().failure);
+  h.Say(event::AttachToken{.node = 1, .child = 2, .rights_mask = kSameRights});
+  h.BindAndConstrain(2, Camping(0));
+  EXPECT_TRUE(h.Succeeded(h.Say(event::Wait{.node = 2})));
+}
+
+TEST(HeapsChanged, LeaveAnAllocationThatIsUnderWay) {
+  Harness h;
+  Allocate(h);
+  h.Do(With(false));
+  h.FinishAllocation();
+  EXPECT_TRUE(h.Succeeded(h.Say(event::Wait{.node = 1})));
+}
+
 TEST(HeapsChanged, FailWhoeverHasBuffersOfALostOneFromTheRoot_BUF_3_EXT_4_row_50) {
   Harness h;
   Allocate(h);

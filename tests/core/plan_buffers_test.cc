@@ -77,6 +77,79 @@ TEST(RuleHeap4, GivesContiguousSystemRamOnlyWhereTheMachineHasIt) {
   EXPECT_EQ(HeapChosen(contiguous, settings), kRamName);
 }
 
+HeapProperties Contiguous(std::string type) {
+  HeapProperties heap = HeapNamed(std::move(type));
+  heap.physically_contiguous = true;
+  return heap;
+}
+
+HeapProperties Scattered(std::string type) {
+  HeapProperties heap = HeapNamed(std::move(type));
+  heap.physically_contiguous = false;
+  return heap;
+}
+
+TEST(RuleHeap4, LooksForContiguousMemoryElsewhereWhereSystemRamHasNone) {
+  const SanitisedMemory contiguous{.physically_contiguous_required = true};
+  Settings settings = MachineWith({HeapNamed("a.provider"), Scattered("pages"), Contiguous("cma")});
+  EXPECT_EQ(HeapChosen(contiguous, settings), "cma 0");
+  EXPECT_EQ(HeapChosen({}, settings), kRamName) << "others are not sent there";
+  SanitisedMemory named = contiguous;
+  named.permitted_heaps = {{"pages", 0}, kRam, {"cma", 0}};
+  EXPECT_EQ(HeapChosen(named, settings), "cma 0");
+  settings.secure_heaps = {{"cma", 0}};
+  EXPECT_EQ(HeapChosen(contiguous, settings), "HEAP-4") << "secure memory is for who requires it";
+}
+
+TEST(RuleHeap3, PassesOverHeapsThatAreKnownNotToBeContiguous) {
+  SanitisedMemory memory{.physically_contiguous_required = true,
+                         .permitted_heaps = {{"pages", 0}, {"a.provider", 0}, {"cma", 0}}};
+  Settings settings = MachineWith({Scattered("pages"), HeapNamed("a.provider"), Contiguous("cma")});
+  EXPECT_EQ(HeapChosen(memory, settings), "a.provider 0") << "a provider knows best";
+  memory.permitted_heaps = {{"pages", 0}};
+  EXPECT_EQ(HeapChosen(memory, settings), "HEAP-4");
+  memory.physically_contiguous_required = false;
+  EXPECT_EQ(HeapChosen(memory, settings), "pages 0");
+}
+
+TEST(PreferredHeaps, AreTakenInTheOwnersOrderBeforeSystemRam) {
+  Settings settings = MachineWith({HeapNamed("a"), HeapNamed("b")});
+  settings.preferred_heaps = {"absent", "b", "a"};
+  EXPECT_EQ(HeapChosen({}, settings), "b 0");
+  EXPECT_EQ(HeapChosen({.permitted_heaps = {kRam, {"a", 0}, {"b", 0}}}, settings), "b 0");
+  EXPECT_EQ(HeapChosen({.permitted_heaps = {kRam, {"a", 0}}}, settings), "a 0");
+  EXPECT_EQ(HeapChosen({.permitted_heaps = {kRam}}, settings), kRamName);
+}
+
+TEST(PreferredHeaps, ArePassedOverWhereTheyWouldNotDo) {
+  HeapProperties cpu_only = HeapNamed("cpu");
+  cpu_only.ram_domain = cpu_only.inaccessible_domain = false;
+  Settings settings = MachineWith({cpu_only, HeapNamed("safe"), HeapNamed("pages")});
+  settings.secure_heaps = {{"safe", 0}};
+  settings.preferred_heaps = {"cpu", "safe", "pages"};
+  EXPECT_EQ(HeapChosen({.cpu_domain_supported = false}, settings), "pages 0");
+  settings.heaps[0].physically_contiguous = true;  // system RAM
+  EXPECT_EQ(HeapChosen({.physically_contiguous_required = true}, settings), kRamName);
+}
+
+TEST(DeniedHeaps, AreNotTaken) {
+  const Settings settings = MachineWith({HeapNamed("a"), HeapNamed("b")});
+  SanitisedMemory memory{.permitted_heaps = {{"a", 0}, {"b", 0}}, .denied_heaps = {"a"}};
+  EXPECT_EQ(HeapChosen(memory, settings), "b 0");
+  memory.denied_heaps = {"a", "b", "c"};
+  const auto refused = ChooseHeap(memory, settings);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.failure().rule, "HEAP-ACCESS");
+  EXPECT_EQ(refused.failure().denied_heaps, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(HeapChosen({.denied_heaps = {kHeapSystemRam}}, settings), "HEAP-ACCESS");
+}
+
+TEST(DeniedHeaps, AreNoExcuseWhereNoHeapWouldDoAnyway) {
+  const Settings settings = MachineWith({HeapNamed("a")});
+  EXPECT_EQ(HeapChosen({.permitted_heaps = {{"absent", 0}}, .denied_heaps = {"absent"}}, settings),
+            "HEAP-3");
+}
+
 std::string DomainChosen(const SanitisedConstraints& agreed, const HeapProperties& heap) {
   const auto domain = ChooseCoherencyDomain(agreed, heap);
   if (!domain.ok()) return domain.failure().rule;

@@ -33,6 +33,16 @@ TEST(DmaHeapType, FollowsTheGrammar) {
   EXPECT_EQ(DmaHeapType("mtk_svp-1"), "linux.sysmem.heap.HEAP_TYPE.DMA_HEAP_MTK_SVP_1");
 }
 
+TEST(ContiguousDmaHeaps, AreThoseOfTheContiguousMemoryAllocatorByTheirName) {
+  for (const char* name : {"linux,cma", "default_cma_region", "reserved", "vendor-cma", "CMA1_cma",
+                           "cma_camera", "CMA"}) {
+    EXPECT_TRUE(IsContiguousDmaHeap(name)) << name;
+  }
+  for (const char* name : {"system", "system-uncached", "cmalloc", "decma", "mtk_svp", ""}) {
+    EXPECT_FALSE(IsContiguousDmaHeap(name)) << name;
+  }
+}
+
 class DmaHeapTest : public testing::Test {
  protected:
   void SetUp() override {

@@ -170,7 +170,7 @@ TEST(ReadScenario, ReadsTheSameFromJson) {
 }
 
 TEST(ReadScenario, ReadsTheMachine) {
-  const core::Settings settings = Read(One(R"(
+  const core::Settings settings = Read("preferred_heaps = [\"a.heap\", \"SYSTEM_RAM\"]\n" + One(R"(
     [[heaps]]
     name = "SYSTEM_RAM"
     cpu_domain = true
@@ -200,6 +200,7 @@ TEST(ReadScenario, ReadsTheMachine) {
                                                      .need_flush = false,
                                                      .physically_contiguous = true}));
   EXPECT_EQ(settings.secure_heaps, std::vector<core::Heap>{secure});
+  EXPECT_EQ(settings.preferred_heaps, (std::vector<std::string>{"a.heap", core::kHeapSystemRam}));
   EXPECT_EQ(settings.format_costs,
             (std::vector<core::FormatCost>{
                 {{core::pixel_format::kNv12, core::modifier::kLinear}, {.video = 8}, 2.5}}));
@@ -289,8 +290,7 @@ TEST_P(ReadScenarioRefuses, WithThePlaceTheKeyAndTheReason) {
 constexpr BadFamily kBad[] = {
     {"UnknownKeyOfAFile", "titel = \"x\"\n",
      "f:1:1: titel: unknown key; allowed here: title, story, participants, groups, heaps, "
-     "format_costs, "
-     "limits"},
+     "preferred_heaps, format_costs, limits"},
     {"UnknownKeyOfAParticipant", "[[participants]]\nname = \"a\"\nwek = true\n",
      "f:3:1: participants[0].wek: unknown key; allowed here: name, parent, attached, dispensable"},
     {"UnknownKeyDeepDown",

@@ -82,7 +82,7 @@ TEST_F(OptionsTest, AreReadFromTheCommandLine) {
   const Options options =
       Good({"--socket", "/a/socket", "--socket-mode", "600", "--log-level=debug",
             "--memory-reserve", "20%", "--warm-pool", "0", "--record", "/a/recording", "--ready-fd",
-            "7", "--test-shuffle-calls", "99"});
+            "7", "--test-shuffle-calls", "99", "--test-devices", "/a/dev"});
   EXPECT_EQ(options.socket_path, "/a/socket");
   EXPECT_EQ(options.socket_mode, mode_t{0600});
   EXPECT_EQ(options.log_level, LogLevel::kDebug);
@@ -91,6 +91,7 @@ TEST_F(OptionsTest, AreReadFromTheCommandLine) {
   EXPECT_EQ(options.record_file, "/a/recording");
   EXPECT_THAT(options.ready_fd, Optional(7));
   EXPECT_THAT(options.test_shuffle_calls, Optional(99U));
+  EXPECT_EQ(options.test_devices, "/a/dev");
 }
 
 TEST_F(OptionsTest, TakeASizeWithAndWithoutAUnit) {
@@ -101,6 +102,19 @@ TEST_F(OptionsTest, TakeASizeWithAndWithoutAUnit) {
                 StartsWith("sysmemd: --max-buffer-size: expected a number of bytes above 0"))
         << wrong;
   }
+}
+
+TEST_F(OptionsTest, NamePreferredHeapsInShortOrInFull) {
+  EXPECT_THAT(Good({"--prefer-heaps", "UDMABUF,SYSTEM_RAM,org.example.heap"}).preferred_heaps,
+              ElementsAre("linux.sysmem.heap.HEAP_TYPE.UDMABUF",
+                          "fuchsia.sysmem.heap.HEAP_TYPE.SYSTEM_RAM", "org.example.heap"));
+  Configure("[heaps]\nprefer = \"A\"\n[[heap_policies]]\nheap = \"A\"\nmax_buffers = 1\n");
+  EXPECT_THAT(Good({}).preferred_heaps, ElementsAre("linux.sysmem.heap.HEAP_TYPE.A"));
+  EXPECT_EQ(Good({}).heap_policies.size(), 1u);
+  EXPECT_THAT(Good({"--prefer-heaps", ""}).preferred_heaps, IsEmpty());
+  const std::string costs = WriteFile("costs.toml", "[[heap_policies]]\nheap = \"A\"\n");
+  EXPECT_THAT(Complaint({"--format-costs", costs.c_str()}),
+              HasSubstr("heap_policies are not for a file of format costs"));
 }
 
 TEST_F(OptionsTest, AreReadFromTheFile) {

@@ -64,6 +64,33 @@ Result<void> PrintStatus(DaemonView& daemon, bool json) {
 
 namespace {
 
+// `UDMABUF: preferred to all others; for root, the daemon's user and 1000; at most 64 buffers`
+std::string PolicyLine(const Json& info) {
+  std::string line;
+  const auto add = [&line](const std::string& part) { line += (line.empty() ? "" : "; ") + part; };
+  const uint64_t preference = Number(info, "preference");
+  if (preference == 1) add("preferred to all others");
+  if (preference > 1) add("number " + std::to_string(preference) + " of those preferred");
+  const Json policy = info.value("policy", Json::object());
+  const Json users = policy.value("users", Json::array());
+  if (Flag(policy, "restricted") && !Flag(policy, "may_use")) {
+    add("not for your user");
+  } else if (Flag(policy, "restricted")) {
+    std::string whom = "only for root and the daemon's user";
+    for (const Json& uid : users) whom += ", " + std::to_string(uid.get<uint64_t>());
+    add(users.empty() ? "not for everybody" : whom);
+  }
+  if (policy.contains("max_buffers")) {
+    add("at most " + std::to_string(Number(policy, "max_buffers")) + " buffers");
+  }
+  if (policy.contains("max_bytes")) add("at most " + Bytes(Number(policy, "max_bytes")));
+  if (policy.contains("max_bytes_per_user")) {
+    add("at most " + Bytes(Number(policy, "max_bytes_per_user")) + " for one user");
+  }
+  if (line.empty()) return line;
+  return HeapName(info.value("heap", Json::object())) + ": " + line + "\n";
+}
+
 std::string KindOf(const Json& heap_info) {
   const bool contiguous = Flag(heap_info, "physically_contiguous");
   if (Flag(heap_info, "secure")) return contiguous ? "secure,contiguous" : "secure";
@@ -123,6 +150,7 @@ Result<void> PrintHeaps(DaemonView& daemon, bool json, bool figures) {
         {HeapName(heap), usable ? "yes" : "no", supported,
          Flag(info.value("abilities", Json::object()), "reduces_rights") ? "enforced" : "advisory",
          KindOf(info), Safe(Text(heap, "heap_type")), Safe(Text(info, "backing"))});
+    reasons += PolicyLine(info);
     if (usable) continue;
     reasons += HeapName(heap) + ": " + Safe(Text(info, "why_unusable")) + "\n";
     const std::string remedy = Safe(Text(info, "remedy"));

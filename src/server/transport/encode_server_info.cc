@@ -4,6 +4,20 @@
 
 namespace sysmem::server::transport {
 
+namespace {
+
+void EncodePolicy(const HeapPolicy& from, sysmem2::HeapPolicy* to) {
+  to->set_restricted(from.users.has_value());
+  if (from.users) {
+    for (const uid_t uid : *from.users) to->add_users(uid);
+  }
+  if (from.max_buffers) to->set_max_buffers(*from.max_buffers);
+  if (from.max_bytes) to->set_max_bytes(*from.max_bytes);
+  if (from.max_bytes_per_user) to->set_max_bytes_per_user(*from.max_bytes_per_user);
+}
+
+}  // namespace
+
 void Encode(const HeapInfo& from, sysmem2::HeapInfo* to) {
   const core::HeapProperties& properties = from.properties;
   Encode(properties.heap, to->mutable_heap());
@@ -30,6 +44,10 @@ void Encode(const HeapInfo& from, sysmem2::HeapInfo* to) {
     added->set_unit(ValidUtf8(figure.unit));
     added->set_description(ValidUtf8(figure.description));
   }
+  if (from.preference != 0) to->set_preference(from.preference);
+  if (!from.policy) return;
+  to->mutable_policy()->set_may_use(from.may_use);
+  EncodePolicy(*from.policy, to->mutable_policy());
 }
 
 void Encode(const NamedLimit& from, sysmem2::Limit* to) {

@@ -77,6 +77,7 @@ TestEngine::TestEngine(EngineLimits limits, const std::function<Heap(Heap)>& dre
     return std::string(EndReasonName(end.reason));
   };
   options.log = [this](core::effect::Log::Level, const PeerInfo&, const std::string& text) {
+    if (on_log_) on_log_(text);
     std::lock_guard lock(log_mutex_);
     log_.push_back(text);
   };

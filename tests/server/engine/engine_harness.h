@@ -97,10 +97,15 @@ class TestEngine {
   ~TestEngine();
   Engine& engine() { return *engine_; }
   EventLoop& loop() { return *loop_; }
+  // Called with each line before it is kept, by whoever brought it about. Before the first client.
+  void SetOnLog(std::function<void(const std::string& text)> on_log) {
+    on_log_ = std::move(on_log);
+  }
   // Log lines that hold `part`, oldest first.
   std::vector<std::string> Logged(const std::string& part);
 
  private:
+  std::function<void(const std::string&)> on_log_;
   std::mutex log_mutex_;
   std::vector<std::string> log_;
   heaps::ReservationGate gate_;
