@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "core/report.h"
 #include "recording/recording.h"
+#include "server/deferred_turns.h"
 #include "server/recorder.h"
 
 namespace sysmem::server {
@@ -63,64 +64,61 @@ CollectionHost::CollectionHost(Engine::Internals& engine, uint64_t buffer_collec
 
 CollectionHost::~CollectionHost() { engine_.loop.CancelTimer(timer_); }
 
+// Turns may be put off (deferred_turns.h); the order is that of the calls.
+void CollectionHost::Post(Item item) {
+  auto self = shared_from_this();
+  DeferredTurns* const deferred = DeferredTurns::OfThisThread();
+  if (deferred == nullptr) return mailbox_.Post(std::move(item));
+  mailbox_.Leave(std::move(item));
+  deferred->Add([self = std::move(self)] { self->mailbox_.TakeTurns(); });
+}
+
 void CollectionHost::PostEvent(core::Event event, CallSlot slot, NamedHolders holders,
                                std::vector<base::UniqueFd> ends) {
-  auto self = shared_from_this();
-  mailbox_.Post(
-      EventItem{std::move(event), std::move(slot), std::move(holders), std::move(ends), 0});
+  Post(EventItem{std::move(event), std::move(slot), std::move(holders), std::move(ends), 0});
 }
 
 void CollectionHost::PostMove(core::NodeId node, Holder holder, CallSlot slot,
                               std::vector<base::UniqueFd> ends) {
-  auto self = shared_from_this();
-  mailbox_.Post(MoveItem{node, std::move(holder), std::move(slot), std::move(ends)});
+  Post(MoveItem{node, std::move(holder), std::move(slot), std::move(ends)});
 }
 
 void CollectionHost::PostIsAlternateFor(core::NodeId node, uint64_t cookie, CallSlot slot) {
-  auto self = shared_from_this();
-  mailbox_.Post(AlternateItem{node, cookie, std::move(slot)});
+  Post(AlternateItem{node, cookie, std::move(slot)});
 }
 
 void CollectionHost::PostTracking(core::NodeId node, Tracking tracking, CallSlot slot) {
-  auto self = shared_from_this();
-  mailbox_.Post(TrackingItem{node, std::move(tracking), std::move(slot)});
+  Post(TrackingItem{node, std::move(tracking), std::move(slot)});
 }
 
 void CollectionHost::PostLifetimeTracking(core::NodeId node, Tracking tracking,
                                           std::optional<uint32_t> buffers_remaining,
                                           CallSlot slot) {
-  auto self = shared_from_this();
-  mailbox_.Post(LifetimeItem{node, std::move(tracking), buffers_remaining, std::move(slot)});
+  Post(LifetimeItem{node, std::move(tracking), buffers_remaining, std::move(slot)});
 }
 
 void CollectionHost::PostVmoInfo(core::event::GetVmoInfo event, core::Result<VmoInfoResult> info,
                                  Recipient recipient, CallSlot slot) {
-  auto self = shared_from_this();
   EventItem item{std::move(event), std::move(slot), {}, {}, 0};
   item.asked = std::make_shared<VmoInfoAsked>(VmoInfoAsked{std::move(info), std::move(recipient)});
-  mailbox_.Post(std::move(item));
+  Post(std::move(item));
 }
 
 void CollectionHost::PostClose(core::NodeId node, std::string why, CallSlot slot) {
-  auto self = shared_from_this();
-  mailbox_.Post(
-      EventItem{core::event::Close{0, node, std::move(why)}, std::move(slot), {}, {}, node});
+  Post(EventItem{core::event::Close{0, node, std::move(why)}, std::move(slot), {}, {}, node});
 }
 
 void CollectionHost::PostCancelWait(core::NodeId node, CallSlot wait) {
-  auto self = shared_from_this();
-  mailbox_.Post(CancelItem{node, std::move(wait)});
+  Post(CancelItem{node, std::move(wait)});
 }
 
 void CollectionHost::PostAskKind(core::NodeId node,
                                  std::function<void(std::optional<core::NodeKind>)> done) {
-  auto self = shared_from_this();
-  mailbox_.Post(AskKindItem{node, std::move(done)});
+  Post(AskKindItem{node, std::move(done)});
 }
 
 void CollectionHost::PostInspect(Explain explain, std::function<void(CollectionDetail)> done) {
-  auto self = shared_from_this();
-  mailbox_.Post(InspectItem{explain, std::move(done)});
+  Post(InspectItem{explain, std::move(done)});
 }
 
 std::optional<Mailbox<CollectionHost::Item>::After> CollectionHost::Take(Item item) {

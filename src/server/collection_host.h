@@ -165,6 +165,8 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
     std::shared_ptr<VmoInfoAsked> asked;
   };
 
+  void Post(Item item);
+
   // All of these run inside the turn.
   std::optional<Mailbox<Item>::After> Take(Item item);
   bool IsDear(const Item& item) const;

@@ -108,7 +108,7 @@ void CollectionHost::Apply(core::effect::Allocate allocate) {
     } else {
       item.outcome = std::move(made).failure();
     }
-    self->mailbox_.Post(std::move(item));
+    self->Post(std::move(item));
   };
   if (heap->answers_later()) return HaveMade(heap, allocate, post);
   engine_.worker.Run([self = shared_from_this(), heap, post, allocate = std::move(allocate)] {

@@ -22,6 +22,7 @@
 #include "base/errno_status.h"
 #include "base/event_fd.h"
 #include "base/unique_fd.h"
+#include "server/deferred_turns.h"
 
 namespace sysmem::server {
 namespace {
@@ -224,9 +225,11 @@ class EventLoop::Impl {
     return count;
   }
 
-  // Whoever comes while another thread is at it waits: what it closed may be among those. Events
-  // fetched in vain by both find their watch only once.
+  // Whoever comes while another thread is at it waits: what it closed may be among those. He does
+  // not wait for the collections that this concerns. Events fetched in vain by both find their
+  // watch only once.
   void HandleHangUps() {
+    DeferredTurns deferred;
     const std::lock_guard lock(hang_ups_mutex_);
     while (HandleEvents(hang_ups_, 0) == kEventsPerWait) continue;
   }

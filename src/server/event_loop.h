@@ -34,7 +34,8 @@ class EventLoop {
   absl::StatusOr<WatchId> AddWatch(int fd, uint32_t events, WatchCallback callback);
   // Watches `fd` for hang-up, once: `callback` removes the watch. Also CatchUp calls it, on its
   // caller's thread, but never two such callbacks run at the same time: they are short, and do not
-  // call CatchUp.
+  // call CatchUp. Turns of collections that they bring about are put off till they are done
+  // (deferred_turns.h).
   absl::StatusOr<WatchId> AddHangUpWatch(int fd, std::function<void()> callback);
   void ChangeWatch(WatchId id, uint32_t events);
   void RemoveWatch(WatchId id);

@@ -22,6 +22,7 @@
 
 #include "base/errno_status.h"
 #include "base/unique_fd.h"
+#include "server/deferred_turns.h"
 
 namespace sysmem::server {
 namespace {
@@ -136,7 +137,9 @@ class LastClose::Impl : public std::enable_shared_from_this<LastClose::Impl> {
       const std::lock_guard lock(mutex_);
       if (counts_.watches == 0) return;
     }
-    // Whoever comes while another thread is at it waits: what it closed may be among those.
+    // Whoever comes while another thread is at it waits: what it closed may be among those. He does
+    // not wait for the collections that this concerns.
+    DeferredTurns deferred;
     const std::lock_guard lock(handling_);
     const std::vector<EntryRef> early = Early();
     for (int i = 0; i < kMostBatches && HandleBatch(); ++i) continue;
@@ -186,6 +189,7 @@ class LastClose::Impl : public std::enable_shared_from_this<LastClose::Impl> {
   }
 
   void HandleTurn() {
+    DeferredTurns deferred;
     const std::lock_guard lock(handling_);
     HandleBatch();
   }

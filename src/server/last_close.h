@@ -57,7 +57,8 @@ class LastClose {
  public:
   // True: somebody seems to hold the buffer. Called on the loop's thread, by CatchUp on its
   // caller's, so several may run at a time. It may add and end watches; it ought to be short,
-  // because CatchUp waits for the probes of what the loop has read.
+  // because CatchUp waits for the probes of what the loop has read. Turns of collections that it
+  // brings about are put off till nobody waits (deferred_turns.h).
   using Probe = std::function<bool()>;
 
   struct Counts {

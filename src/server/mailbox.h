@@ -46,6 +46,17 @@ class Mailbox {
     TakeTurns(lock);
   }
 
+  // Post in two steps: leaves the item, for whoever takes the next turn here ...
+  void Leave(Item item) {
+    const std::lock_guard lock(mutex_);
+    items_.push_back(std::move(item));
+  }
+  // ... and handles on this thread what was left, unless another one is at it.
+  void TakeTurns() {
+    std::unique_lock lock(mutex_);
+    TakeTurns(lock);
+  }
+
   // Gives back a turn that the handler kept, does what is to happen outside of it, and handles what
   // was left meanwhile, on this thread.
   void GiveBack(const After& after) {

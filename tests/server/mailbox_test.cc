@@ -10,10 +10,13 @@
 #include <thread>
 #include <vector>
 
+#include "server/deferred_turns.h"
+
 namespace sysmem::server {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 TEST(Mailbox, HandlesAnItemOnTheSpotWhenItIsIdle) {
   std::vector<int> handled;
@@ -38,6 +41,44 @@ TEST(Mailbox, HandlesWhatItsHandlerPostsAfterTheItemUnderWay) {
   self = &mailbox;
   mailbox.Post(1);
   EXPECT_THAT(handled, ElementsAre(1, 2));
+}
+
+TEST(Mailbox, HandlesWhatWasLeftBeforeWhatIsPostedNext) {
+  std::vector<int> handled;
+  Mailbox<int> mailbox([&](int item) -> Mailbox<int>::After {
+    handled.push_back(item);
+    return nullptr;
+  });
+  mailbox.Leave(1);
+  EXPECT_THAT(handled, IsEmpty());
+  mailbox.Post(2);
+  EXPECT_THAT(handled, ElementsAre(1, 2));
+  mailbox.Leave(3);
+  mailbox.TakeTurns();
+  mailbox.TakeTurns();
+  EXPECT_THAT(handled, ElementsAre(1, 2, 3));
+}
+
+TEST(DeferredTurns, AreTakenInOrderAtTheEndOfTheOutermost) {
+  std::vector<int> taken;
+  const auto take = [&taken](int turn) { return [&taken, turn] { taken.push_back(turn); }; };
+  EXPECT_EQ(DeferredTurns::OfThisThread(), nullptr);
+  {
+    DeferredTurns outer;
+    DeferredTurns::OfThisThread()->Add(take(1));
+    {
+      DeferredTurns inner;
+      EXPECT_EQ(DeferredTurns::OfThisThread(), &inner);
+      inner.Add(take(2));
+      std::thread([] { EXPECT_EQ(DeferredTurns::OfThisThread(), nullptr); }).join();
+    }
+    EXPECT_EQ(DeferredTurns::OfThisThread(), &outer);
+    outer.Add([&] {
+      EXPECT_EQ(DeferredTurns::OfThisThread(), nullptr) << "what a turn posts is not put off";
+    });
+    EXPECT_THAT(taken, IsEmpty());
+  }
+  EXPECT_THAT(taken, ElementsAre(1, 2));
 }
 
 TEST(Mailbox, GivesTheTurnBackBeforeWhatIsToHappenOutsideOfIt) {
