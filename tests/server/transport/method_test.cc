@@ -130,19 +130,20 @@ TEST(ReadCall, AnswersARefusedBatchAsAWhole) {
   EXPECT_EQ(answer.failures_size(), 0);
 }
 
-// Of a later version, whose messages this one does not know.
+// Of a later version: with a message that is no request of this one.
 TEST(UnimplementedMethods, SayTheirName) {
   google::protobuf::FileDescriptorProto file;
   file.set_name("later.proto");
   file.set_package("later");
-  file.add_message_type()->set_name("FlyRequest");
+  file.add_dependency("sysmem2/heap.proto");
+  file.add_dependency("sysmem2/failure.proto");
   google::protobuf::ServiceDescriptorProto* const service = file.add_service();
   service->set_name("Session");
   google::protobuf::MethodDescriptorProto* const fly = service->add_method();
   fly->set_name("Fly");
-  fly->set_input_type("FlyRequest");
-  fly->set_output_type("FlyRequest");
-  google::protobuf::DescriptorPool pool;
+  fly->set_input_type(".sysmem2.HeapProperties");
+  fly->set_output_type(".sysmem2.Ack");
+  google::protobuf::DescriptorPool pool(google::protobuf::DescriptorPool::generated_pool());
   const google::protobuf::FileDescriptor* const built = pool.BuildFile(file);
   ASSERT_NE(built, nullptr);
   const Method later = DescribeMethod(*built->service(0)->method(0));
@@ -152,7 +153,7 @@ TEST(UnimplementedMethods, SayTheirName) {
   EXPECT_NE(WhyRefused(call).message.find("Session.Fly"), std::string::npos);
 }
 
-// They can be read, and answered with a failure of its own reply type.
+// They can be read, and answered with a failure of their own reply type.
 TEST(Methods, AreAllKnown) {
   const auto& pool = *google::protobuf::DescriptorPool::generated_pool();
   int implemented = 0;
