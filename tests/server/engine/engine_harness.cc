@@ -280,8 +280,10 @@ template AnyOperation::AnyOperation(op::NodeMessage);
 template AnyOperation::AnyOperation(op::OnRegister);
 template AnyOperation::AnyOperation(op::Ping);
 template AnyOperation::AnyOperation(op::RegisterHeap);
+template AnyOperation::AnyOperation(op::RegisterSecureMem);
 template AnyOperation::AnyOperation(op::SetAllocatorDebugInfo);
 template AnyOperation::AnyOperation(op::TakeProviderCall);
+template AnyOperation::AnyOperation(op::UnregisterSecureMem);
 template AnyOperation::AnyOperation(op::ValidateToken);
 
 #define SYSMEM_MESSAGE(Event)                                                                \
