@@ -62,7 +62,7 @@ void ProviderCalls::Ask(Asked asked, Done done) {
     } else {
       id = ++last_id_;
       Pending& pending = pending_[id];
-      pending.done = std::move(done);
+      pending.done = std::exchange(done, nullptr);
       pending.asked = asked;
       if (parked_.empty()) {
         untaken_.push_back(id);

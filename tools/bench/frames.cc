@@ -31,7 +31,6 @@
 namespace sysmem::bench {
 namespace {
 
-using std::chrono_literals::operator""s;
 using Json = nlohmann::json;
 
 // A warm set is a negotiation, carried by a batch of three calls of gRPC, and five descriptors: 300
@@ -45,7 +44,7 @@ constexpr double kWarmToCold = 0.5;
 // Else it is not the pool that was measured. The first set is always cold.
 constexpr double kWarmPart = 0.95;
 
-constexpr auto kPatience = 20s;
+constexpr std::chrono::seconds kPatience(20);
 
 Constraints FramesWanted() {
   Constraints constraints;

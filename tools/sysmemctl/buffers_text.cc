@@ -30,7 +30,7 @@ std::string Access(const Json& holder) {
 
 // What keeps it alive, in short. A strong node keeps it although nobody has been given it.
 std::string State(const Json& buffer) {
-  const std::string state = EnumWord(Text(buffer, "state"), "BUFFER_STATE_");
+  std::string state = EnumWord(Text(buffer, "state"), "BUFFER_STATE_");
   if (state != "strong" || Flag(buffer, "untracked_holder")) return state;
   for (const Json& holder : buffer.value("holders", Json::array())) {
     if (!Flag(holder, "weak")) return state;

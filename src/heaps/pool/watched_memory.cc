@@ -94,7 +94,7 @@ absl::Status WatchedMemory::Prepare(const PoolRegion& region) {
 // UNUSED-4. A page that cannot be given away is at least no longer what it was.
 absl::Status WatchedMemory::LoanOrZero(Region region) {
   if (!plan_.loaning) return memory_.Zero(region);
-  const absl::Status loaned = memory_.Loan(region);
+  absl::Status loaned = memory_.Loan(region);
   if (loaned.ok()) return loaned;
   const int64_t now_ns = space_.Now();
   int64_t quiet_until = quiet_until_ns_.load();

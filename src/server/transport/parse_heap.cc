@@ -13,7 +13,7 @@ namespace {
 std::string MissingIn(const sysmem2::OnRegisterRequest& from) {
   if (!from.has_properties()) return "properties";
   const sysmem2::HeapProperties& properties = from.properties();
-  const std::string domains = "properties.coherency_domain_support";
+  std::string domains = "properties.coherency_domain_support";
   if (!properties.has_coherency_domain_support()) return domains;
   const sysmem2::CoherencyDomainSupport& support = properties.coherency_domain_support();
   if (!support.has_cpu_supported()) return domains + ".cpu_supported";
