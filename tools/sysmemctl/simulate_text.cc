@@ -32,8 +32,8 @@ class Facts {
     }
     std::string all;
     for (const auto& [word, text] : lines_) {
-      const std::string fill(width - std::min(word.size(), width), ' ');
-      all += "  " + word + fill + "  " + text + "\n";
+      all.append("  ").append(word).append(width - std::min(word.size(), width), ' ');
+      all.append("  ").append(text).append("\n");
     }
     return all;
   }
