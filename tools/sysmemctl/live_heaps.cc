@@ -41,7 +41,7 @@ void UseLiveHeaps(const Json& heaps, core::Settings& settings) {
       settings.heaps.push_back(known);
     } else {
       // The pool behind SYSTEM_RAM for whoever requires contiguous memory (HEAP-4).
-      same->physically_contiguous |= known.physically_contiguous;
+      if (known.physically_contiguous == true) same->physically_contiguous = true;
     }
   }
 }
