@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/secure_memory.h"
 
-#include <unistd.h>
-
-#include <algorithm>
-#include <bit>
 #include <utility>
 #include <variant>
 

@@ -3,11 +3,10 @@
 // Secure memory that a process drives (server behaviour 8.2): from the registration of the driver
 // over what it tells of its hardware to the heaps that are made of it, and to its end.
 //
-//   auto calls = secure_memory.Register(peer);     // RegisterSecureMem; the driver is asked at
-//   once
-//   ...                                            // once it has told everything, heaps are there
-//   secure_memory.Unregister(calls);               // UnregisterSecureMem: what comes is intended
-//   secure_memory.Closed(calls, why);              // its handle or session is gone
+//   auto calls = secure_memory.Register(peer);  // RegisterSecureMem; the driver is asked at once
+//   ...                                         // it has told everything: heaps are there
+//   secure_memory.Unregister(calls);            // UnregisterSecureMem: what comes is intended
+//   secure_memory.Closed(calls, why);           // its handle or session is gone
 //
 // Nobody waits for the driver but those who allocate secure memory, and they on a thread of their
 // own. One that does not answer leaves secure memory not ready (SEC-H1); one that goes without
@@ -54,8 +53,8 @@ class SecureMemory {
   SecureMemory(SecureMemoryOptions options, Surroundings surroundings);
   ~SecureMemory();
 
-  // SEC-2. Fails with PROTOCOL_DEVIATION if somebody drives
-  // secure memory already, or did until it was unregistered, or the daemon does it itself.
+  // SEC-2. Fails with PROTOCOL_DEVIATION if somebody drives secure memory already, or did until it
+  // was unregistered, or the daemon does it itself.
   core::Result<std::shared_ptr<ProviderCalls>> Register(const PeerInfo& driver);
   // SEC-3. Nothing happens if that one is not registered any more (SEC-H1).
   void Unregister(const std::shared_ptr<ProviderCalls>& calls);

@@ -75,16 +75,7 @@ void LiveAndDie(ControlChannel& test, const std::string& path, uint64_t seed, ui
                        provider.Listener(), Patience());
   SYSMEM_ASSERT_OK(served);
   test.Send(kServing);
-  while (true) {
-    auto dispatched = client.Dispatch();
-    SYSMEM_ASSERT_OK(dispatched);
-    if (*dispatched > 0) continue;
-    provider.AnswerAll();
-    std::array<pollfd, 2> polled{{{client.fd(), POLLIN, 0}, {test.socket().get(), POLLIN, 0}}};
-    ASSERT_GT(::poll(polled.data(), polled.size(), -1), 0);
-    if (polled[1].revents != 0) break;
-  }
-  test.Expect(kEnd);
+  DispatchUntilTold(test, client, [&] { provider.AnswerAll(); });
   test.Send(std::to_string(BoundariesPassed()));
 }
 

@@ -73,19 +73,25 @@ void ServeUntilTold(ControlChannel& test, sysmem::Client& client, const std::str
                                  Patience());
   SYSMEM_ASSERT_OK(served);
   test.Send(kServing);
+  DispatchUntilTold(test, client);
+  served->Reset();
+  SYSMEM_EXPECT_OK(client.Roundtrip(Patience()));
+  test.Send(kEnded);
+  test.ReceiveOneDay();
+}
+
+void DispatchUntilTold(ControlChannel& test, sysmem::Client& client,
+                       const std::function<void()>& idle) {
   while (true) {
     auto dispatched = client.Dispatch();
     SYSMEM_ASSERT_OK(dispatched);
     if (*dispatched > 0) continue;
+    if (idle) idle();
     std::array<pollfd, 2> polled{{{client.fd(), POLLIN, 0}, {test.socket().get(), POLLIN, 0}}};
     ASSERT_GT(::poll(polled.data(), polled.size(), -1), 0);
     if (polled[1].revents != 0) break;
   }
   test.Expect(kEnd);
-  served->Reset();
-  SYSMEM_EXPECT_OK(client.Roundtrip(Patience()));
-  test.Send(kEnded);
-  test.ReceiveOneDay();
 }
 
 ProviderProcess::ProviderProcess(const DaemonProcess& daemon, const Manner& manner,

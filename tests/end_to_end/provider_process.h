@@ -37,6 +37,11 @@ DaemonOptions WithProviders();
 void ServeUntilTold(ControlChannel& test, sysmem::Client& client, const std::string& heap,
                     const Manner& manner);
 
+// Dispatches the client's events until the test says "end"; `idle`, if given, is called whenever
+// there is nothing to dispatch.
+void DispatchUntilTold(ControlChannel& test, sysmem::Client& client,
+                       const std::function<void()>& idle = {});
+
 class ProviderProcess {
  public:
   // Returns when the heap is served. Whom the daemon's configuration names, unless said otherwise.

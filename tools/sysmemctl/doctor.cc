@@ -22,6 +22,10 @@ namespace {
 // A limit that is used as far as that may run out while somebody looks.
 constexpr uint64_t kNearPercent = 80;
 
+bool IsNear(uint64_t used, uint64_t limit) {
+  return used >= limit / 100 * kNearPercent + limit % 100 * kNearPercent / 100;
+}
+
 Finding Good(std::string what) { return {Verdict::kGood, std::move(what), ""}; }
 Finding Advice(std::string what, std::string advice) {
   return {Verdict::kAdvice, std::move(what), std::move(advice)};
@@ -57,8 +61,7 @@ void ExamineLimits(const Json& limits, std::vector<Finding>& findings) {
     const uint64_t used = Number(limit, "used");
     // Filled on purpose, by the daemon itself.
     if (Text(limit, "name") == "warm_pool" || Text(limit, "name") == "spare_descriptors") continue;
-    if (value == 0 || !limit.contains("used") || used / kNearPercent < value / 100) continue;
-    if (used * 100 / kNearPercent < value) continue;
+    if (value == 0 || !limit.contains("used") || !IsNear(used, value)) continue;
     ++near;
     findings.push_back(Problem(
         "limit " + Text(limit, "name") + ": " + std::to_string(used) + " of " +

@@ -21,7 +21,6 @@ namespace sysmem::server {
 namespace {
 
 using ::sysmem::testing::Eventually;
-using ::testing::HasSubstr;
 
 constexpr Handle kFirst = 1;
 constexpr Handle kSecond = 2;
@@ -34,12 +33,6 @@ class DmaBufProviders : public ::testing::Test {
     const OperationResult& registered = provider.Register();
     if (!IsOk(registered)) return registered;
     return provider.client().Do(op::OnRegister{kRegistration, CpuMemory(need_clear), "", true});
-  }
-  static void ExpectNoMemory(TestPort& wait, const std::string& why) {
-    const core::Failure* failure = Refusal(wait);
-    ASSERT_NE(failure, nullptr);
-    EXPECT_EQ(failure->error, core::Error::kNoMemory) << "EXT-6";
-    EXPECT_THAT(failure->message, HasSubstr(why));
   }
 
   TestEngine engine_;

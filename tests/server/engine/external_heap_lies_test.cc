@@ -36,12 +36,6 @@ class LyingProviders : public ::testing::Test {
     ExpectNoMemory(*wait, why);
     ExpectAllIsWell();
   }
-  static void ExpectNoMemory(TestPort& wait, const std::string& why) {
-    const core::Failure* failure = Refusal(wait);
-    ASSERT_NE(failure, nullptr);
-    EXPECT_EQ(failure->error, core::Error::kNoMemory) << "EXT-6";
-    EXPECT_THAT(failure->message, HasSubstr(why));
-  }
   // Others, and this heap as well, if its provider behaves.
   void ExpectAllIsWell() {
     EXPECT_NE(Granted(*WantBuffers(client_, ++handle_, CpuConstraints())), nullptr);

@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
 namespace sysmem::server {
 
 core::HeapProperties CpuMemory(bool need_clear) {
@@ -102,6 +105,13 @@ base::UniqueFd FirstBuffer(TestClient& client, TestPort& wait) {
 const core::Failure* Refusal(TestPort& port) {
   if (!port.Wait() || !port.abort_reason().empty()) return nullptr;
   return AsFailure(port.reply().results.back());
+}
+
+void ExpectNoMemory(TestPort& wait, const std::string& why) {
+  const core::Failure* failure = Refusal(wait);
+  ASSERT_NE(failure, nullptr);
+  EXPECT_EQ(failure->error, core::Error::kNoMemory) << "EXT-6";
+  EXPECT_THAT(failure->message, ::testing::HasSubstr(why));
 }
 
 }  // namespace sysmem::server

@@ -68,5 +68,7 @@ const GrantedBuffers* Granted(TestPort& port);
 // The first buffer that a wait brought; none if it brought none.
 base::UniqueFd FirstBuffer(TestClient& client, TestPort& wait);
 const core::Failure* Refusal(TestPort& port);
+// A wait that the heap could not serve (EXT-6), with `why` in the message.
+void ExpectNoMemory(TestPort& wait, const std::string& why);
 
 }  // namespace sysmem::server

@@ -17,9 +17,8 @@
 #include <sysmem/sysmem.hpp>
 #include <thread>
 
-#include "tests/support/daemon_process.h"
 #include "tests/support/eventually.h"
-#include "tests/tools/sysmemctl/sysmemctl.h"
+#include "tests/tools/sysmemctl/program_fixture.h"
 
 namespace sysmem::ctl {
 namespace {
@@ -109,14 +108,12 @@ TEST(Holders, AreWhoWasGivenABufferAndWhoeverElseHasIt) {
   EXPECT_THAT(text, HasSubstr("5 processes of other users could not be looked into"));
 }
 
-class HoldersProgram : public ::testing::Test {
+class HoldersProgram : public ProgramTest {
  protected:
+  HoldersProgram() : ProgramTest("camera") {}
   void SetUp() override {
-    ASSERT_TRUE(daemon_.ready());
-    auto client = Client::Connect({.path = daemon_.socket_path(), .debug_name = "camera"});
-    ASSERT_TRUE(client.ok()) << client.failure().text;
-    client_.emplace(*std::move(client));
-    Token root = *client_->CreateToken();
+    ProgramTest::SetUp();
+    Token root = *client().CreateToken();
     id_ = *root.GetBufferCollectionId();
     camera_.emplace(*std::move(root).Bind());
     const Constraints needs{.usage = Usage{.cpu = SYSMEM_CPU_USAGE_WRITE},
@@ -127,13 +124,7 @@ class HoldersProgram : public ::testing::Test {
     ASSERT_TRUE(buffers.ok()) << buffers.failure().text;
     buffers_.emplace(*std::move(buffers));
   }
-  testing::Ended Run(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), {"--socket", daemon_.socket_path()});
-    return Sysmemctl(std::move(arguments));
-  }
 
-  testing::DaemonProcess daemon_;
-  std::optional<Client> client_;
   std::optional<Collection> camera_;
   std::optional<Buffers> buffers_;
   uint64_t id_ = 0;
@@ -148,18 +139,18 @@ TEST_F(HoldersProgram, NamesAProcessThatInheritedADescriptor) {
   // Between fork and exec it has all that this process has.
   std::string text;
   ASSERT_TRUE(Eventually([&] {
-    text = Run({"holders", std::to_string(child.pid())}).output;
+    text = Try({"holders", std::to_string(child.pid())}).output;
     return text.find("sleep (pid ") != std::string::npos;
   })) << text;
   EXPECT_THAT(text, ContainsRegex("sleep \\(pid " + std::to_string(child.pid()) +
                                   ", uid [0-9]+\\) +1 +4.0 KiB +not handed to it +1 +0\n"));
-  const testing::Ended all = Run({"--json", "holders", std::to_string(id_)});
+  const testing::Ended all = Try({"--json", "holders", std::to_string(id_)});
   ASSERT_EQ(all.exit_code, 0) << all.output;
   EXPECT_EQ(Json::parse(all.output)["holders"].size(), 2u) << all.output;
 }
 
 TEST_F(HoldersProgram, EndsWithItsOwnCodeWhenNothingIsHeldByThatNumber) {
-  const testing::Ended ended = Run({"holders", "18446744073709551615"});
+  const testing::Ended ended = Try({"holders", "18446744073709551615"});
   EXPECT_EQ(ended.exit_code, 4);
   EXPECT_THAT(ended.output, HasSubstr("no process that holds a buffer"));
 }

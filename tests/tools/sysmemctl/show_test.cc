@@ -13,9 +13,8 @@
 #include <string>
 #include <sysmem/sysmem.hpp>
 
-#include "tests/support/daemon_process.h"
 #include "tests/support/eventually.h"
-#include "tests/tools/sysmemctl/sysmemctl.h"
+#include "tests/tools/sysmemctl/program_fixture.h"
 
 namespace sysmem::ctl {
 namespace {
@@ -29,14 +28,12 @@ using testing::kPatience;
 using ::testing::Not;
 
 // A writer and a weak reader of three buffers.
-class ShowProgram : public ::testing::Test {
+class ShowProgram : public ProgramTest {
  protected:
+  ShowProgram() : ProgramTest("decoder") {}
   void SetUp() override {
-    ASSERT_TRUE(daemon_.ready());
-    auto client = Client::Connect({.path = daemon_.socket_path(), .debug_name = "decoder"});
-    ASSERT_TRUE(client.ok()) << client.failure().text;
-    client_.emplace(*std::move(client));
-    Token root = *client_->CreateToken();
+    ProgramTest::SetUp();
+    Token root = *client().CreateToken();
     Token child = *root.Duplicate();
     ASSERT_TRUE(child.SetWeak().ok());
     id_ = *root.GetBufferCollectionId();
@@ -46,7 +43,7 @@ class ShowProgram : public ::testing::Test {
     ASSERT_TRUE(writer_->SetName(1, "frames").ok());
     ASSERT_TRUE(writer_->SetConstraints(Needs(SYSMEM_CPU_USAGE_WRITE, 3)).ok());
     ASSERT_TRUE(reader_->SetConstraints(Needs(SYSMEM_CPU_USAGE_READ, 0)).ok());
-    ASSERT_TRUE(client_->Roundtrip().ok());
+    ASSERT_TRUE(client().Roundtrip().ok());
   }
   static Constraints Needs(uint32_t cpu, uint32_t count) {
     return {.usage = Usage{.cpu = cpu},
@@ -58,24 +55,17 @@ class ShowProgram : public ::testing::Test {
     EXPECT_TRUE(buffers.ok()) << buffers.failure().text;
     return *std::move(buffers);
   }
-  std::string Run(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), {"--socket", daemon_.socket_path()});
-    testing::Ended ended = Sysmemctl(std::move(arguments));
-    EXPECT_EQ(ended.exit_code, 0) << ended.output;
-    return ended.output;
-  }
   std::string Show() const { return Run({"show", std::to_string(id_)}); }
   json ShowJson() const { return json::parse(Run({"--json", "show", std::to_string(id_)})); }
   // Waits until the daemon has noticed what this process let go of.
   bool BecomesState(size_t buffer, const std::string& state) const {
     return Eventually([&] { return ShowJson()["buffers"][buffer]["state"] == state; });
   }
-  std::string Me() const {
+  // For ContainsRegex.
+  static std::string Me() {
     return "\\(pid " + std::to_string(::getpid()) + ", uid " + std::to_string(::getuid()) + "\\)";
   }
 
-  testing::DaemonProcess daemon_;
-  std::optional<Client> client_;
   std::optional<Collection> writer_;
   std::optional<Collection> reader_;
   uint64_t id_ = 0;
@@ -134,7 +124,7 @@ TEST_F(ShowProgram, TellsOfBuffersThatHaveOutlivedTheirNodes) {
   const Buffers weak = Given(*reader_);
   writer_.reset();
   reader_.reset();
-  ASSERT_TRUE(client_->Roundtrip().ok());
+  ASSERT_TRUE(client().Roundtrip().ok());
   strong.Close(0);
   ASSERT_TRUE(BecomesState(0, "BUFFER_STATE_WEAK_ONLY"));
   const std::string text = Show();
@@ -159,7 +149,7 @@ TEST_F(ShowProgram, TellsOfBuffersThatHaveOutlivedTheirNodes) {
 TEST_F(ShowProgram, TellsWhyTheNodesOfBuffersThatLiveOnEnded) {
   const Buffers strong = Given(*writer_);
   writer_->Close();
-  ASSERT_TRUE(client_->Roundtrip().ok());
+  ASSERT_TRUE(client().Roundtrip().ok());
   const std::string text = Show();
   EXPECT_THAT(text, HasSubstr("its nodes ended: collection \"decoder\" (id "));
   EXPECT_THAT(text, HasSubstr(" was closed without Release: its handle was closed; rule FAIL-1\n"));

@@ -3,16 +3,14 @@
 // `sysmemctl why` names who is in the way, of a real daemon.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <sysmem/sysmem.hpp>
 
-#include "tests/support/daemon_process.h"
 #include "tests/support/eventually.h"
-#include "tests/tools/sysmemctl/sysmemctl.h"
+#include "tests/tools/sysmemctl/program_fixture.h"
 
 namespace sysmem::ctl {
 namespace {
@@ -23,14 +21,12 @@ using ::testing::HasSubstr;
 using testing::kPatience;
 using ::testing::Not;
 
-class WhyProgram : public ::testing::Test {
+class WhyProgram : public ProgramTest {
  protected:
+  WhyProgram() : ProgramTest("camera") {}
   void SetUp() override {
-    ASSERT_TRUE(daemon_.ready());
-    auto client = Client::Connect({.path = daemon_.socket_path(), .debug_name = "camera"});
-    ASSERT_TRUE(client.ok()) << client.failure().text;
-    client_.emplace(*std::move(client));
-    root_.emplace(*client_->CreateToken());
+    ProgramTest::SetUp();
+    root_.emplace(*client().CreateToken());
     id_ = *root_->GetBufferCollectionId();
   }
   static Constraints Needs(uint64_t min_size, std::optional<uint64_t> max_size = std::nullopt) {
@@ -38,21 +34,15 @@ class WhyProgram : public ::testing::Test {
             .min_buffer_count_for_camping = 1,
             .memory = MemoryConstraints{.min_size_bytes = min_size, .max_size_bytes = max_size}};
   }
-  std::string Run(std::vector<std::string> arguments) {
-    EXPECT_TRUE(client_->Roundtrip().ok());
-    arguments.insert(arguments.begin(), {"--socket", daemon_.socket_path()});
-    testing::Ended ended = Sysmemctl(std::move(arguments));
-    EXPECT_EQ(ended.exit_code, 0) << ended.output;
-    return ended.output;
+  std::string Why() {
+    EXPECT_TRUE(client().Roundtrip().ok());
+    return Run({"why", std::to_string(id_)});
   }
-  std::string Why() { return Run({"why", std::to_string(id_)}); }
-  json WhyJson() { return json::parse(Run({"--json", "why", std::to_string(id_)})); }
-  std::string Me() const {
-    return "(pid " + std::to_string(::getpid()) + ", uid " + std::to_string(::getuid()) + ")";
+  json WhyJson() {
+    EXPECT_TRUE(client().Roundtrip().ok());
+    return json::parse(Run({"--json", "why", std::to_string(id_)}));
   }
 
-  testing::DaemonProcess daemon_;
-  std::optional<Client> client_;
   std::optional<Token> root_;
   uint64_t id_ = 0;
 };
@@ -134,8 +124,7 @@ TEST_F(WhyProgram, NamesWhoKeepsBuffersThatOutlivedTheirCollection) {
 }
 
 TEST_F(WhyProgram, OfNothingSaysThatThereIsNothing) {
-  const testing::Ended ended =
-      Sysmemctl({"--socket", daemon_.socket_path(), "why", "18446744073709551615"});
+  const testing::Ended ended = Try({"why", "18446744073709551615"});
   EXPECT_EQ(ended.exit_code, 4);
   EXPECT_THAT(ended.output, HasSubstr("no collection and no session"));
 }
