@@ -47,6 +47,13 @@ if(SYSMEM_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
     "${SYSMEM_CCACHE}")
 endif()
 
+# For code that is seldom busy, under AddressSanitizer: -Og and calls in place of inlined checks find
+# the same, in two thirds of the compiler's time and more of the program's.
+set(SYSMEM_SELDOM_BUSY)
+if(SYSMEM_SANITIZE STREQUAL "address" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(SYSMEM_SELDOM_BUSY -Og --param=asan-instrumentation-with-call-threshold=0)
+endif()
+
 # The daemon reads what strangers send, so ordinary builds carry the usual hardening. (Sanitizers
 # replace it; fortified functions would hide accesses from them.)
 if(NOT SYSMEM_SANITIZE)

@@ -66,7 +66,13 @@ endfunction()
 sysmem_add_pch(sysmem_grpc_pch
   HEADERS ${SYSMEM_GRPC_HEADERS} LINKS gRPC::grpc++ protobuf::libprotobuf)
 
+if(TARGET sysmem_grpc_pch)
+  target_compile_options(sysmem_grpc_pch PRIVATE ${SYSMEM_SELDOM_BUSY})
+endif()
+
+# What speaks gRPC waits for others most of the time.
 function(sysmem_use_grpc_pch target)
+  target_compile_options(${target} PRIVATE ${SYSMEM_SELDOM_BUSY})
   sysmem_use_pch(${target} sysmem_grpc_pch)
 endfunction()
 

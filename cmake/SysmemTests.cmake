@@ -24,17 +24,12 @@
 include(GoogleTest)
 
 # Of a test's own sources, a bad pointer is AddressSanitizer's to find; UBSan's checks of pointers
-# are a fourth of the time that it takes to compile them. What is tested has them all. -Og and calls
-# in place of inlined checks find the same, in less of the compiler's time and more of the test's.
-set(SYSMEM_TEST_OPTIONS)
+# are a fourth of the time that it takes to compile them. What is tested has them all.
 set(SYSMEM_BUSY_TEST_OPTIONS)
 if(SYSMEM_SANITIZE STREQUAL "address")
   set(SYSMEM_BUSY_TEST_OPTIONS -fno-sanitize=null,alignment,vptr)
-  set(SYSMEM_TEST_OPTIONS ${SYSMEM_BUSY_TEST_OPTIONS})
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    list(APPEND SYSMEM_TEST_OPTIONS -Og --param=asan-instrumentation-with-call-threshold=0)
-  endif()
 endif()
+set(SYSMEM_TEST_OPTIONS ${SYSMEM_BUSY_TEST_OPTIONS} ${SYSMEM_SELDOM_BUSY})
 
 set(SYSMEM_TEST_HEADERS
   <gmock/gmock.h> <gtest/gtest.h>
