@@ -103,10 +103,11 @@ sysmem_status sysmem_collection_set_constraints_matching(sysmem_collection* coll
 
 sysmem_status sysmem_collection_wait(sysmem_collection* collection, int64_t deadline_ns,
                                      sysmem_buffers** buffers, sysmem_failure** failure) {
-  auto result = CallOn(collection, {.deadline_ns = deadline_ns, .waits = true},
-                       [](Operation& operation, uint64_t handle) {
-                         operation.mutable_wait_for_all_buffers_allocated()->set_handle(handle);
-                       });
+  auto result =
+      CallOn(collection, {.deadline_ns = deadline_ns, .waits = true, .asks_outcome = true},
+             [](Operation& operation, uint64_t handle) {
+               operation.mutable_wait_for_all_buffers_allocated()->set_handle(handle);
+             });
   if (!result.ok()) return Report(std::move(result.failure()), failure);
   auto made = MakeBuffers(*collection->connection,
                           result->wait_for_all_buffers_allocated().buffer_collection_info());
@@ -117,10 +118,10 @@ sysmem_status sysmem_collection_wait(sysmem_collection* collection, int64_t dead
 
 sysmem_status sysmem_collection_check(sysmem_collection* collection, int64_t deadline_ns,
                                       sysmem_failure** failure) {
-  auto result =
-      CallOn(collection, {.deadline_ns = deadline_ns}, [](Operation& operation, uint64_t handle) {
-        operation.mutable_check_all_buffers_allocated()->set_handle(handle);
-      });
+  auto result = CallOn(collection, {.deadline_ns = deadline_ns, .asks_outcome = true},
+                       [](Operation& operation, uint64_t handle) {
+                         operation.mutable_check_all_buffers_allocated()->set_handle(handle);
+                       });
   return result.ok() ? SYSMEM_OK : Report(std::move(result.failure()), failure);
 }
 

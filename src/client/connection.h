@@ -89,6 +89,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct CallOptions {
     int64_t deadline_ns = INT64_MAX;
     bool waits = false;
+    bool asks_outcome = false;  // a wait or a check: see OutcomeGone
     std::function<void(sysmem2::OperationResult)> late;
   };
   Outcome<sysmem2::OperationResult> Call(OperationRequest request, CallOptions options);
@@ -130,6 +131,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Outcome<base::UniqueFd> ClosedFd(NodeState& node);
   // Why no call on this node makes sense, if it is known to be gone.
   std::optional<Failure> NodeGone(const NodeState& node) const;
+  // The same for a call that asks how the allocation ended: it makes sense although the daemon has
+  // closed the node, because NODE_CLOSED has the reason in words only, and the answer has it all.
+  std::optional<Failure> OutcomeGone(const NodeState& node) const;
   // A failure of a call on `node`, with the program's own earlier mistake where that explains it.
   Failure Explain(const NodeState& node, Failure failure);
 

@@ -78,6 +78,11 @@ std::optional<Failure> Connection::NodeGone(const NodeState& node) const {
   return Locked([&] { return node.closed; });
 }
 
+std::optional<Failure> Connection::OutcomeGone(const NodeState& node) const {
+  if (auto dead = Dead()) return dead;
+  return Locked([&] { return node.closed_by_daemon ? std::nullopt : node.closed; });
+}
+
 Failure Connection::Explain(const NodeState& node, Failure failure) {
   const bool gone = failure.status == SYSMEM_CLOSED ||
                     (failure.status == SYSMEM_REFUSED && failure.field == "handle" &&
@@ -118,6 +123,7 @@ void Connection::RefuseLocked(const OperationRecord& record, const Failure& fail
 void Connection::DeliverClosed(uint64_t handle, const std::string& reason) {
   const std::shared_ptr<NodeState> node = FindNodeLocked(handle);
   if (node == nullptr) return;  // the program has left it meanwhile
+  node->closed_by_daemon = !node->closed;
   Failure why{.status = SYSMEM_CLOSED,
               .message = reason.empty() ? "the daemon closed the node" : reason};
   CloseNodeLocked(node, node->refusal ? WithRefusal(why, *node->refusal) : why);

@@ -38,6 +38,7 @@ struct NodeState {
   bool left = false;
   // Why the node is gone; set once.
   std::optional<Failure> closed;
+  bool closed_by_daemon = false;  // by NODE_CLOSED: the daemon still answers calls on the handle
   bool closed_reported = false;
   // The first call on this node that broke a rule: it may be why the node closes.
   std::optional<Failure> refusal;

@@ -83,7 +83,10 @@ Outcome<sysmem2::OperationResult> CallOn(sysmem_node* node, Connection::CallOpti
 Outcome<sysmem2::OperationResult> CallOn(sysmem_node* node, base::UniqueFd fd,
                                          Connection::CallOptions options,
                                          const FillWithDescriptor& fill) {
-  if (auto gone = CheckNode(node)) return *std::move(gone);
+  if (node == nullptr) return InvalidArgument("node", "the node is NULL");
+  auto gone = options.asks_outcome ? node->connection->OutcomeGone(*node->state)
+                                   : node->connection->NodeGone(*node->state);
+  if (gone) return *std::move(gone);
   const uint64_t handle = node->state->handle;
   auto result = node->connection->Call(
       {.record = {.handle = handle},

@@ -140,7 +140,7 @@ sysmem_status sysmem_collection_start_wait(sysmem_collection* collection, int64_
   kept->data = data;
   kept->free_data = free_data;
   const std::shared_ptr<Connection> connection = collection->connection;
-  if (auto gone = connection->NodeGone(*collection->state)) {
+  if (auto gone = connection->OutcomeGone(*collection->state)) {
     return Report(*std::move(gone), failure);
   }
   auto event = sysmem::base::EventFd::Create();

@@ -60,7 +60,27 @@ TEST_F(IncomingTest, AReplyIsNotGivenBeforeTheClosureSentBeforeIt) {
   daemon_.Reply(call, 3);
   EXPECT_TRUE(pinged.get().ok());
   EXPECT_TRUE(collection.is_closed());
-  EXPECT_THAT(collection.Check().failure().message, HasSubstr("out of memory"));
+  EXPECT_THAT(collection.SetName(1, "x").failure().message, HasSubstr("out of memory"));
+}
+
+TEST_F(IncomingTest, HowTheAllocationEndedIsAskedOfTheDaemonAlthoughItHasClosedTheCollection) {
+  Collection collection = MakeCollection();
+  auto pinged = Async([&] { return client_->Roundtrip(); });
+  const FakeDaemon::Call call = daemon_.NextCall();
+  daemon_.SendNodeClosed(2, HandleOf(call), "out of memory");
+  daemon_.Reply(call, 3);
+  EXPECT_TRUE(pinged.get().ok());
+  ASSERT_TRUE(collection.is_closed());
+  AnswerEverything(
+      [](const FakeDaemon::Call&) {
+        sysmem2::RunReply reply = Failing(0, sysmem2::OUTCOME_CLOSED);
+        reply.mutable_failures(0)->mutable_failure()->set_error(sysmem2::ERROR_NO_MEMORY);
+        return reply;
+      },
+      4);
+  EXPECT_EQ(collection.Wait(10s).failure().error, Error::kNoMemory);
+  EXPECT_EQ(collection.Check().failure().error, Error::kNoMemory);
+  EXPECT_EQ(collection.StartWait(10s)->Finish(10s).failure().error, Error::kNoMemory);
 }
 
 TEST_F(IncomingTest, ALongWaitReadsWhatTheDaemonSaysMeanwhile) {

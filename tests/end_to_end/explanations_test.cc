@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "tests/end_to_end/library_fixture.h"
+#include "tests/support/eventually.h"
 
 namespace sysmem::testing {
 namespace {
@@ -104,6 +105,26 @@ TEST_F(Explanations, ReachWhoWaitsBehindTheConstraintsThatDecide) {
       << failure.message;
   EXPECT_TRUE(Contains(failure.report, "The smallest conflict is between 2 of 2 participants"))
       << failure.report;
+}
+
+TEST_F(Explanations, ReachWhoWaitsAfterTheDaemonHasClosedItsCollection) {
+  SYSMEM_EXPECT_OK(camera().SetConstraints(WriterNeeds(1, 9000)));
+  sysmem::Constraints small = ReaderNeeds();
+  small.memory = sysmem::MemoryConstraints{.max_size_bytes = 8000};
+  SYSMEM_EXPECT_OK(display().SetConstraints(small));
+  SYSMEM_EXPECT_OK(client().Flush());
+  ASSERT_TRUE(Eventually([&] {
+    SYSMEM_EXPECT_OK(client().Roundtrip());
+    return display().is_closed();
+  }));
+  const auto outcome = display().Wait(Patience());
+  ASSERT_FALSE(outcome.ok());
+  EXPECT_EQ(outcome.failure().status, sysmem::Status::kClosed);
+  EXPECT_EQ(outcome.failure().error, sysmem::Error::kConstraintsIntersectionEmpty);
+  EXPECT_EQ(outcome.failure().participants.size(), 2u);
+  const auto checked = display().Check();
+  ASSERT_FALSE(checked.ok());
+  EXPECT_EQ(checked.failure().error, sysmem::Error::kConstraintsIntersectionEmpty);
 }
 
 TEST_F(Explanations, TellWhyThereAreTheseBuffers) {

@@ -36,7 +36,8 @@ void TakeAll(ControlChannel& test, const std::string& path) {
   while (taken.size() * kBytes < kLimit) {
     auto buffers = Allocate(client);
     if (!buffers.ok()) {
-      EXPECT_EQ(buffers.failure().error, sysmem::Error::kNoMemory) << buffers.failure().text;
+      EXPECT_EQ(buffers.failure().error, sysmem::Error::kNoMemory)
+          << static_cast<int>(buffers.failure().status) << ": " << buffers.failure().text;
       test.Send(buffers.failure().message);
       break;
     }
