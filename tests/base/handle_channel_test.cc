@@ -131,8 +131,9 @@ TEST_F(HandleChannel, CarriesTheLargestBodyThatFits) {
 }
 
 TEST_F(HandleChannel, CutsALongReasonBetweenCharacters) {
-  const HandleMessage got =
-      Carry(Sender::kDaemon, NodeClosedMessage(1, 1, std::string(1023, 'r') + "é"));
+  std::string reason(1023, 'r');
+  reason += "é";
+  const HandleMessage got = Carry(Sender::kDaemon, NodeClosedMessage(1, 1, reason));
   EXPECT_EQ(got.body, std::string(1023, 'r'));
 }
 
