@@ -22,7 +22,7 @@ void CollectionHost::Handle(LifetimeItem item) {
 void CollectionHost::Handle(AllocatedItem item) {
   core::event::AllocationFinished finished{item.attempt, std::nullopt};
   const bool wanted = awaited_ == item.attempt;
-  awaited_.reset();
+  if (wanted) awaited_.reset();
   if (auto* set = std::get_if<std::shared_ptr<BufferSet>>(&item.outcome)) {
     if (wanted) Adopt(std::move(*set));
   } else {
