@@ -17,7 +17,7 @@ namespace {
 using ::testing::Contains;
 
 std::string File(const std::string& name) {
-  std::ifstream file(std::string(SYSMEM_COMPLETION) + "/" + name);
+  std::ifstream file(SYSMEM_COMPLETION "/" + name);
   std::stringstream text;
   text << file.rdbuf();
   EXPECT_FALSE(text.str().empty()) << name;
@@ -83,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(Shells, Completion, ::testing::Values("sysmemctl.bash",
 TEST(Completion, IsValidBash) {
   const testing::Ended ended =
       testing::RunToEnd({.program = "/bin/bash",
-                         .arguments = {"-n", std::string(SYSMEM_COMPLETION) + "/sysmemctl.bash"},
+                         .arguments = {"-n", SYSMEM_COMPLETION "/sysmemctl.bash"},
                          .environment = testing::CleanEnvironment()});
   EXPECT_EQ(ended.exit_code, 0) << ended.output;
 }
