@@ -16,6 +16,7 @@
 #include "tools/sysmemctl/doctor.h"
 #include "tools/sysmemctl/holders.h"
 #include "tools/sysmemctl/metrics.h"
+#include "tools/sysmemctl/record.h"
 #include "tools/sysmemctl/replay.h"
 #include "tools/sysmemctl/simulate.h"
 #include "tools/sysmemctl/top.h"
@@ -114,6 +115,11 @@ int Main(int argc, char** argv) {
   auto* alloc = app.add_subcommand("alloc", "Negotiate for real, as the participants of a file");
   AllocCommand allocation;
   AddAllocOptions(*alloc, allocation);
+  auto* record = app.add_subcommand("record", "A collection as a scenario, for simulate");
+  record->add_option("ID", id, "Id of a collection")->required();
+  std::string output;
+  record->add_option("--output", output, "Write to this file, not to standard output")
+      ->type_name("FILE");
   auto* replay = app.add_subcommand("replay", "Play what a daemon recorded, and compare");
   std::string recording;
   replay->add_option("FILE", recording, "What sysmemd --record wrote")->required();
@@ -144,6 +150,11 @@ int Main(int argc, char** argv) {
   if (*holders) done = PrintHolders(*daemon, whose, json);
   if (*top) done = RunTop(*daemon, std::chrono::milliseconds(std::lround(interval_s * 1000)));
   if (*metrics) done = PrintMetrics(*daemon);
+  if (*record) {
+    const Result<ExitCode> recorded = RunRecord(*daemon, id, output);
+    if (recorded.ok()) return *recorded;
+    done = recorded.failure();
+  }
   if (!done.ok()) return Complain(done.failure());
   return std::cout.flush() ? kOk : kFailed;
 }

@@ -11,7 +11,7 @@ _sysmemctl() {
   local cur prev words cword
   _init_completion || return
   local global='--help --version --socket --json'
-  local commands='status heaps list show why tree holders top metrics doctor simulate alloc replay'
+  local commands='status heaps list show why tree holders top metrics doctor simulate alloc record replay'
   local command='' socket=() i
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
@@ -22,12 +22,13 @@ _sysmemctl() {
   done
   case $prev in
     --dump) _filedir -d; return ;;
-    --socket | --record) _filedir; return ;;
+    --socket | --record | --output) _filedir; return ;;
   esac
   local offered=$global
   case $command in
     '') offered+=" $commands" ;;
     tree) offered+=" --dot $(_sysmemctl_ids)" ;;
+    record) offered+=" --output $(_sysmemctl_ids)" ;;
     show | why | holders) offered+=" $(_sysmemctl_ids)" ;;
     simulate) offered+=' --record' ;;
     alloc) offered+=' --dry-run --hold --then --fill --dump --timeout --unbound --silent --leaving' ;;
