@@ -17,7 +17,6 @@ using sysmem::base::BorrowedFd;
 using sysmem::base::ClassifyDescriptor;
 using sysmem::base::DescriptorKind;
 using sysmem::base::UniqueFd;
-using sysmem::client::Connection;
 using sysmem::client::Failure;
 using sysmem::client::HeapCall;
 using sysmem::client::InvalidArgument;

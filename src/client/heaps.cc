@@ -10,11 +10,9 @@
 #include "client/nodes.h"
 #include "client/text.h"
 
-using sysmem::client::CheckText;
 using sysmem::client::Connection;
 using sysmem::client::FetchCall;
 using sysmem::client::HeapListener;
-using sysmem::client::InvalidArgument;
 using sysmem::client::Listener;
 using sysmem::client::NodeState;
 using sysmem::client::Report;

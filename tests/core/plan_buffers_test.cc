@@ -97,7 +97,7 @@ TEST(RuleHeap4, LooksForContiguousMemoryElsewhereWhereSystemRamHasNone) {
   SanitisedMemory named = contiguous;
   named.permitted_heaps = {{"pages", 0}, kRam, {"cma", 0}};
   EXPECT_EQ(HeapChosen(named, settings), "cma 0");
-  settings.secure_heaps = {{"cma", 0}};
+  settings.secure_heaps = {{"another", 0}, {"cma", 0}};
   EXPECT_EQ(HeapChosen(contiguous, settings), "HEAP-4") << "secure memory is for who requires it";
 }
 

@@ -25,7 +25,7 @@ TESTS = ["core_test", "core_group_test", "core_tree_test", "core_attach_test",
          "core_collection_test", "core_laws_test", "core_report_test"]
 # Enough to find what single cases do not, short enough to be run for each edit.
 ENVIRONMENT = {**os.environ, "SYSMEM_SIMULATION_EVENTS": "20000"}
-TIMEOUT_S = 100
+TIMEOUT_S = 300
 
 
 class Edit:
