@@ -32,6 +32,13 @@ Failure WithRule(const char* rule, std::string message) {
 // A reason travels to clients in one handle-channel message together with other things.
 constexpr size_t kReasonBytes = 1000;
 
+bool OnlyAsks(const Event& event) {
+  return std::holds_alternative<event::Check>(event) ||
+         std::holds_alternative<event::Sync>(event) ||
+         std::holds_alternative<event::GetBufferCollectionId>(event) ||
+         std::holds_alternative<event::IsAlternateFor>(event);
+}
+
 }  // namespace
 
 Collection::Collection(uint64_t id, std::shared_ptr<const Settings> settings, int64_t now_ns)
@@ -43,6 +50,12 @@ bool Collection::IsConnected(NodeId node) const { return state_->IsConnected(nod
 std::optional<NodeKind> Collection::KindOf(NodeId node) const { return state_->KindOf(node); }
 DebugInfo Collection::DebugOf(NodeId node) const { return state_->DebugOf(node); }
 Snapshot Collection::TakeSnapshot() const { return state_->TakeSnapshot(); }
+void Collection::TakeSlice(SnapshotWalk& walk, uint64_t changes) const {
+  state_->TakeSlice(walk, changes);
+}
+Glance Collection::TakeGlance() const { return state_->TakeGlance(); }
+std::string Collection::name() const { return state_->name(); }
+uint64_t Collection::version() const { return state_->version(); }
 Report Collection::Explain() const { return state_->Explain(); }
 bool Collection::HasFailedEarly() const { return state_->HasFailedEarly(); }
 uint64_t Collection::id() const { return state_->id(); }
@@ -60,6 +73,8 @@ Effects Collection::State::Handle(const Event& event) {
     finished_ = true;
     effects_.push_back(effect::Finished{});
   }
+  // Who asked and was answered has changed nothing; who asked amiss has failed.
+  if (!OnlyAsks(event) || effects_.size() > 1) ++version_;
   return std::exchange(effects_, {});
 }
 
@@ -156,7 +171,9 @@ void Collection::State::LoseClient(const Node& node, const std::string& why) {
   const Failure departure =
       Departure("FAIL-1", node,
                 Describe(node) + " was closed without Release" + (why.empty() ? "" : ": " + why));
-  if (node.kind == NodeKind::kToken) Log(Level::kError, departure.message);
+  if (node.kind == NodeKind::kToken) {
+    Log(Level::kError, departure.message, {.node = node.id, .rule = departure.rule});
+  }
   // FAIL-6: that a participant ends a collection by leaving it is everyday life.
   const bool everyday = node.kind == NodeKind::kCollection && top == tree_.root();
   FailSubtree(top, departure, everyday ? Level::kDebug : Level::kInfo);
@@ -306,6 +323,7 @@ bool Collection::State::AttemptSubtree(NodeId top) {
     return true;
   }
   Agreement agreement = std::move(search.result).value();
+  if (verbose_) LogAgreed(agreement.visible);
   if (!result_) {
     StartAllocation(std::move(agreement), InShort(search, tree_, pruned));
     return false;
@@ -327,7 +345,8 @@ void Collection::State::LogRefused(const GroupSearch& search) {
     Log(fails ? Level::kError : Level::kInfo,
         "combination " + std::to_string(i) + " of group children, " + choice +
             ", does not work, rule " + why.rule + ", field \"" + why.field + "\": " + why.message +
-            Culprits(why));
+            Culprits(why),
+        {.rule = why.rule, .error = ErrorName(why.error)});
   }
 }
 
@@ -345,15 +364,32 @@ std::string Collection::State::LogPrefix() const {
   return prefix + ": ";
 }
 
-void Collection::State::Log(Level level, const std::string& text) {
-  effects_.push_back(effect::Log{level, LogPrefix() + text});
+void Collection::State::Log(Level level, const std::string& text, effect::Log::About about) {
+  about.verbose = verbose_;
+  effects_.push_back(effect::Log{level, LogPrefix() + text, std::move(about)});
+}
+
+// What is left of everybody's wishes, and in which choice of the groups.
+void Collection::State::LogAgreed(const std::vector<NodeId>& visible) {
+  const TryParticipants participants(tree_, visible, result_ ? &*result_ : nullptr);
+  const auto agreed = Agree(participants.all(), *settings_);
+  std::string nodes;
+  for (NodeId id : visible) {
+    if (nodes.size() > kReasonBytes) {
+      nodes += " ...";
+      break;
+    }
+    nodes += " " + std::to_string(id);
+  }
+  Log(Level::kInfo, "chosen nodes:" + nodes + "; together they want " +
+                        (agreed.ok() ? Describe(agreed.value()) : std::string("nothing")));
 }
 
 void Collection::State::LogParticipants(const std::vector<NodeId>& pruned) {
   for (NodeId id : pruned) {
     const Node& node = tree_.Get(id);
-    const Constraints constraints = node.constraints.value_or(Constraints{});
     LogStep([&] {
+      const Constraints constraints = node.constraints ? *node.constraints : Constraints{};
       return Describe(node) + ", child of node " + std::to_string(node.parent) + ", " +
              (node.connected ? "" : "released, ") +
              (node.constraints_set ? "takes part: " + Describe(constraints)

@@ -24,6 +24,7 @@
 #include "core/report.h"
 #include "core/settings.h"
 #include "core/snapshot.h"
+#include "core/snapshot_walk.h"
 
 namespace sysmem::core {
 
@@ -53,6 +54,14 @@ class Collection {
 
   // Everything a person may want to see, copied.
   Snapshot TakeSnapshot() const;
+  // The same bit by bit. `changes` is a number that rises with each change that is to count besides
+  // those of the collection: their sum is Snapshot::version.
+  void TakeSlice(SnapshotWalk& walk, uint64_t changes = 0) const;
+  // At a price that does not depend on how many nodes there are.
+  Glance TakeGlance() const;
+  std::string name() const;
+  // Rises with each change.
+  uint64_t version() const;
   // Why the plan is as it is, or why there is none; empty while nothing is decided. Takes as long
   // as negotiating once more. Participants that are gone since then still count.
   Report Explain() const;

@@ -84,7 +84,8 @@ void Collection::State::Refuse(const Node& node, CallId call, Failure why) {
   why.participants.push_back({node.id, node.debug.name, ""});
   Answer(call, why);
   why.message = Describe(node) + " broke rule " + why.rule + ": " + why.message;
-  Log(Level::kError, why.message);
+  Log(Level::kError, why.message,
+      {.node = node.id, .rule = why.rule, .error = ErrorName(why.error)});
   FailSubtree(FailureDomainOf(tree_, node.id), why, Level::kInfo);
 }
 

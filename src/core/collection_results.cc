@@ -6,8 +6,11 @@
 #include "core/describe.h"
 
 namespace sysmem::core {
-void Collection::State::StartAllocation(Agreement agreement, std::vector<RefusedTry> refused) {
-  under_way_ = Allocation{++last_attempt_, std::move(agreement), std::move(refused)};
+void Collection::State::StartAllocation(Agreement agreement, RefusedTries refused) {
+  under_way_ = Allocation{++last_attempt_, std::move(agreement), nullptr};
+  if (!refused.empty()) {
+    under_way_->refused = std::make_shared<const RefusedTries>(std::move(refused));
+  }
   const Plan& plan = under_way_->agreement.plan;
   LogStep([&] { return "attempt " + std::to_string(last_attempt_) + ": " + Describe(plan); });
   effects_.push_back(
@@ -59,8 +62,10 @@ void Collection::State::DeliverSuccess(const std::vector<NodeId>& visible) {
 }
 
 void Collection::State::DeliverFailure(NodeId top, const Failure& why) {
-  Log(Level::kError, "no allocation, " + std::string(ErrorName(why.error)) + ", rule " + why.rule +
-                         ", field \"" + why.field + "\": " + why.message + Culprits(why));
+  Log(Level::kError,
+      "no allocation, " + std::string(ErrorName(why.error)) + ", rule " + why.rule + ", field \"" +
+          why.field + "\": " + why.message + Culprits(why),
+      {.node = top, .rule = why.rule, .error = ErrorName(why.error)});
   for (NodeId id : tree_.BreadthFirst(top)) {
     AnswerWaits(tree_.Get(id), why);
     DropLifetimeTrackings(tree_.Get(id));

@@ -37,6 +37,7 @@
 #include "core/buffer_lives.h"
 #include "core/collection.h"
 #include "core/node_tree.h"
+#include "core/plan_story.h"
 #include "core/report.h"
 #include "core/slow_log.h"
 
@@ -52,6 +53,10 @@ class Collection::State {
   std::optional<NodeKind> KindOf(NodeId node) const;
   DebugInfo DebugOf(NodeId node) const;
   Snapshot TakeSnapshot() const;
+  void TakeSlice(SnapshotWalk& walk, uint64_t changes) const;
+  Glance TakeGlance() const;
+  std::string name() const { return name_ ? name_->text : std::string(); }
+  uint64_t version() const { return version_; }
   Report Explain() const;
   bool HasFailedEarly() const { return failure_ && !result_; }
   uint64_t id() const { return id_; }
@@ -81,13 +86,13 @@ class Collection::State {
   struct Allocation {
     AttemptId attempt = 0;
     Agreement agreement;
-    std::vector<RefusedTry> refused;  // tries before the one that led here
+    std::shared_ptr<const RefusedTries> refused;  // tries before the one that led here
   };
   // Took part when the plan was made, and is gone.
   struct Departed {
     std::string name;
-    std::optional<Constraints> constraints;
-    std::optional<Constraints> must_match;
+    SharedValue<Constraints> constraints;
+    SharedValue<Constraints> must_match;
   };
 
   // --- collection.cc: what happens to a collection without a client's message.
@@ -174,7 +179,7 @@ class Collection::State {
 
   // --- collection_results.cc: what was decided.
   void On(const event::AllocationFinished& e);
-  void StartAllocation(Agreement agreement, std::vector<RefusedTry> refused);
+  void StartAllocation(Agreement agreement, RefusedTries refused);
   // The attempt under way is over: `why` with what had been planned.
   Failure NotAllocated(Failure why);
   // DEL-1, DEL-4: these nodes are allocated now; who waited is told. Then DEL-2.
@@ -210,7 +215,7 @@ class Collection::State {
   }
   void AnswerWaits(Node& node, const Failure& failure);
   std::string LogPrefix() const;
-  void Log(Level level, const std::string& text);
+  void Log(Level level, const std::string& text, effect::Log::About about = {});
   // Ordinary steps: debug level, info once somebody asked for verbose logging (6.4).
   // Of level debug. `text` is a function that gives the text, called only if somebody reads it:
   // each message to a node comes by here.
@@ -220,12 +225,20 @@ class Collection::State {
     if (settings_->debug_log) Log(Level::kDebug, text());
   }
   void LogParticipants(const std::vector<NodeId>& pruned);
+  void LogAgreed(const std::vector<NodeId>& visible);
 
   // --- snapshot.cc
   CollectionState StateNow() const;
   NodeId ChosenChild(const Node& node) const;
   NodeSnapshot TakeNodeSnapshot(const Node& node) const;
   std::vector<NodeSnapshot> TakeNodeSnapshots() const;
+  void TakeHead(SnapshotWalk& walk) const;
+  // Both look at no more than `most` nodes and return how many are left of these.
+  size_t TakeNodes(SnapshotWalk& walk, size_t most) const;
+  size_t TakeVoices(SnapshotWalk& walk, size_t most) const;
+  const std::vector<NodeId>& Speakers() const;
+  std::optional<PlanStory::Voice> VoiceOf(NodeId id) const;
+  PlanStory StoryWithoutVoices() const;
 
   const uint64_t id_;
   std::shared_ptr<const Settings> settings_;
@@ -242,7 +255,7 @@ class Collection::State {
   // what was refused before it came to the plan.
   std::vector<NodeId> founders_;
   std::unordered_map<NodeId, Departed> departed_;
-  std::vector<RefusedTry> refused_;
+  std::shared_ptr<const RefusedTries> refused_;
   std::vector<NodeSnapshot> nodes_at_failure_;  // if it failed early
   // Who was closed last, and why: for calls that were on their way then.
   struct LastClosed {
@@ -259,6 +272,7 @@ class Collection::State {
   bool clients_lost_ = false;
   bool strength_changed_ = false;  // a strong node went during this event (WEAK-3)
   bool finished_ = false;
+  uint64_t version_ = 0;
 
   Effects effects_;
 };

@@ -74,6 +74,30 @@ std::string Describe(const Constraints& constraints) {
   return std::move(fields).Take();
 }
 
+std::string Describe(const SanitisedConstraints& constraints) {
+  FieldList fields;
+  fields.AddBits("usage none", constraints.usage.none);
+  fields.AddBits("usage cpu", constraints.usage.cpu);
+  fields.AddBits("usage vulkan", constraints.usage.vulkan);
+  fields.AddBits("usage display", constraints.usage.display);
+  fields.AddBits("usage video", constraints.usage.video);
+  const auto add = [&fields](const char* name, uint64_t value) {
+    fields.Add(name, std::optional(value));
+  };
+  add("camping", constraints.min_buffer_count_for_camping);
+  add("dedicated slack", constraints.min_buffer_count_for_dedicated_slack);
+  add("shared slack", constraints.min_buffer_count_for_shared_slack);
+  add("min_buffer_count", constraints.min_buffer_count);
+  add("max_buffer_count", constraints.max_buffer_count);
+  add("min_size_bytes", constraints.memory.min_size_bytes);
+  add("max_size_bytes", constraints.memory.max_size_bytes);
+  add("contiguous", constraints.memory.physically_contiguous_required ? 1 : 0);
+  add("secure", constraints.memory.secure_required ? 1 : 0);
+  add("permitted heaps", constraints.memory.permitted_heaps.size());
+  add("image formats", constraints.image_formats.size());
+  return std::move(fields).Take();
+}
+
 std::string Culprits(const Failure& why) {
   std::string text;
   for (const ParticipantValue& one : why.participants) {

@@ -11,6 +11,7 @@
 #include "core/failure.h"
 #include "core/node_tree.h"
 #include "core/plan.h"
+#include "core/sanitised.h"
 
 namespace sysmem::core {
 
@@ -22,6 +23,9 @@ std::string Describe(const Node& node);
 
 // `usage cpu 0x3, camping 2, min_size_bytes 4096, image formats 1`: the fields that are set.
 std::string Describe(const Constraints& constraints);
+
+// The same of what several participants want together.
+std::string Describe(const SanitisedConstraints& constraints);
 
 // `; node 3 "camera": 64; node 5 "display": 128`: whom a failure names, cut where it gets long.
 // Empty if it names nobody.

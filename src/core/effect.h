@@ -118,9 +118,18 @@ struct ArmTimer {
 // escapes when it prints.
 struct Log {
   enum class Level : uint8_t { kDebug, kInfo, kWarn, kError };
+  // What programs may read of it. 0 or empty: the line is about none.
+  struct About {
+    NodeId node = 0;
+    std::string rule;
+    std::string error;
+    bool verbose = false;  // SetVerboseLogging was asked for
+  };
   Level level = Level::kInfo;
   std::string text;
-  bool operator==(const Log&) const = default;
+  About about = {};
+  // What it is about is left out: it follows from what happened, as the text does.
+  bool operator==(const Log& other) const { return level == other.level && text == other.text; }
 };
 
 // The tree is empty, no buffer is left, and nothing is pending. Sent once, as the last effect of

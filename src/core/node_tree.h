@@ -30,6 +30,7 @@
 #include "core/event.h"
 #include "core/failure.h"
 #include "core/failure_mode.h"
+#include "core/shared_value.h"
 #include "core/snapshot.h"
 
 namespace sysmem::core {
@@ -66,12 +67,12 @@ struct Node {
 
   // Collections.
   bool constraints_set = false;
-  std::optional<Constraints> constraints;  // as sent; unset is the same as an empty table
-  std::optional<Constraints> must_match;   // what the buffers to match are (EXIST), any number
-  std::vector<std::string> denied_heaps;   // types that whoever set the constraints may not use
-  ConstraintsWeight weight;                // of these
-  bool has_waited = false;                 // a wait was accepted, pending or not
-  std::vector<CallId> waits;               // not answered yet, oldest first
+  SharedValue<Constraints> constraints;   // as sent; unset is the same as an empty table
+  SharedValue<Constraints> must_match;    // what the buffers to match are (EXIST), any number
+  std::vector<std::string> denied_heaps;  // types that whoever set the constraints may not use
+  ConstraintsWeight weight;               // of these
+  bool has_waited = false;                // a wait was accepted, pending or not
+  std::vector<CallId> waits;              // not answered yet, oldest first
   std::vector<LifetimeTracking> lifetime_trackings;  // until its allocation is decided (LIFE-1)
 
   // Groups.

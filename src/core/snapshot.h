@@ -13,6 +13,7 @@
 #include "core/failure.h"
 #include "core/failure_mode.h"
 #include "core/plan.h"
+#include "core/shared_value.h"
 
 namespace sysmem::core {
 
@@ -40,8 +41,8 @@ struct NodeSnapshot {
   DebugInfo debug;
   uint32_t rights_mask = UINT32_MAX;
   bool constraints_set = false;
-  std::optional<Constraints> constraints;  // as sent
-  bool must_match = false;                 // gave buffers to match
+  SharedValue<Constraints> constraints;  // as sent
+  bool must_match = false;               // gave buffers to match
   uint32_t pending_waits = 0;
   bool operator==(const NodeSnapshot&) const = default;
 };
@@ -64,7 +65,13 @@ struct Snapshot {
   uint64_t id = 0;  // buffer_collection_id
   std::string name;
   CollectionState state = CollectionState::kWaiting;
-  std::vector<NodeSnapshot> nodes;  // breadth-first from the root
+  // Rises with each change of the collection. If it was taken in slices (snapshot_walk.h): as it
+  // was at the beginning.
+  uint64_t version = 0;
+  bool changed_meanwhile = false;   // and what is below is of several moments
+  std::vector<NodeSnapshot> nodes;  // breadth-first from the root; the part that was wanted
+  uint64_t nodes_in_all = 0;
+  uint64_t connected_in_all = 0;
   // Of a collection that failed before it had buffers: its nodes as they stood then.
   std::vector<NodeSnapshot> nodes_at_failure;
   std::optional<Plan> plan;             // once decided
@@ -73,6 +80,19 @@ struct Snapshot {
   std::optional<Failure> failure;       // why it failed
   bool verbose = false;
   bool operator==(const Snapshot&) const = default;
+};
+
+// The same in short.
+struct Glance {
+  std::string name;
+  CollectionState state = CollectionState::kWaiting;
+  uint64_t nodes = 0;
+  // As planned; 0 while nothing is decided.
+  uint32_t buffer_count = 0;
+  uint64_t buffer_bytes = 0;  // of the memory object
+  bool contiguous = false;
+  bool secure = false;
+  std::vector<BufferState> buffers;  // once they are made, by index
 };
 
 }  // namespace sysmem::core

@@ -307,7 +307,7 @@ template <Is<core::effect::ArmTimer> T, typename F> void EachField(T& v, F&& f) 
   f({"deadline_ns"}, deadline);
 }
 template <Is<core::effect::Log> T, typename F> void EachField(T& v, F&& f) {
-  auto& [level, text] = v;
+  auto& [level, text, about] = v;
   f({"level", "text"}, level, text);
 }
 template <Is<core::effect::Finished> T, typename F> void EachField(T&, F&&) {}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/buffer_set.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -83,11 +84,19 @@ void BufferSet::LetGo() {
   for (const auto& buffer : buffers_) buffer->LetGo();
 }
 
-std::vector<BufferInfo> BufferSet::Describe() const {
-  std::vector<BufferInfo> infos;
-  infos.reserve(buffers_.size());
-  for (const auto& buffer : buffers_) infos.push_back(buffer->Describe());
-  return infos;
+BufferSet::Totals BufferSet::CountLive() const {
+  Totals totals;
+  for (const auto& buffer : buffers_) {
+    if (buffer->IsGone()) continue;
+    ++totals.buffers;
+    totals.bytes += buffer->size_bytes();
+  }
+  return totals;
+}
+
+bool BufferSet::HasHolderOf(uid_t uid) const {
+  return std::any_of(buffers_.begin(), buffers_.end(),
+                     [uid](const auto& buffer) { return buffer->HasHolderOf(uid); });
 }
 
 PromisedBuffers::PromisedBuffers(std::shared_ptr<BufferSet> set, uint32_t first,

@@ -55,8 +55,17 @@ class BufferSet {
 
   const core::HeapProperties& heap_properties() const { return heap_->properties(); }
   HeldBuffer& at(uint32_t index) { return *buffers_[index]; }
+  const HeldBuffer& at(uint32_t index) const { return *buffers_[index]; }
   size_t size() const { return buffers_.size(); }
-  std::vector<BufferInfo> Describe() const;
+
+  // Buffers that are not gone, and the bytes of their memory objects.
+  struct Totals {
+    uint64_t buffers = 0;
+    uint64_t bytes = 0;
+  };
+  Totals CountLive() const;
+  // Whether a process of this user was handed one of them, by a hand-out that lives.
+  bool HasHolderOf(uid_t uid) const;
 
  private:
   explicit BufferSet(std::shared_ptr<heaps::Heap> heap) : heap_(std::move(heap)) {}

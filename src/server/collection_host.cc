@@ -117,10 +117,6 @@ void CollectionHost::PostAskKind(core::NodeId node,
   Post(AskKindItem{node, std::move(done)});
 }
 
-void CollectionHost::PostInspect(Explain explain, std::function<void(CollectionDetail)> done) {
-  Post(InspectItem{explain, std::move(done)});
-}
-
 std::optional<Mailbox<CollectionHost::Item>::After> CollectionHost::Take(Item item) {
   if (!IsDear(item)) return Handle(std::move(item));
   // The turn goes along, so the collection's other events wait; nobody else does.
@@ -138,9 +134,7 @@ bool CollectionHost::IsDear(const Item& item) const {
   if (const auto* const event = std::get_if<EventItem>(&item)) {
     return core_.CostOf(event->event) > budget;
   }
-  const auto* const inspect = std::get_if<InspectItem>(&item);
-  const bool explains = inspect != nullptr && inspect->explain == Explain::kYes;
-  return (explains || std::holds_alternative<AllocatedItem>(item)) &&
+  return std::holds_alternative<AllocatedItem>(item) &&
          core_.CostOf(core::event::AllocationFinished{}) > budget;
 }
 
@@ -164,12 +158,12 @@ Mailbox<CollectionHost::Item>::After CollectionHost::Handle(Item item) {
 
 void CollectionHost::Handle(EventItem item) {
   // Whose close it is belongs to what is remembered, if the collection fails by it.
-  const auto closing = holders_.extract(item.forget);
-  if (!closing.empty()) last_holders_.push_back(InfoOf(closing.key(), closing.mapped()));
+  const std::optional<Holder> closing = holders_.Take(item.forget);
+  if (closing) last_holders_.push_back(InfoOf(item.forget, *closing));
   std::vector<core::NodeId> named;
   for (auto& [node, holder] : item.holders) {
     named.push_back(node);
-    holders_[node] = std::move(holder);
+    holders_.Set(node, std::move(holder));
   }
   if (item.slot) {
     const core::CallId call = ++last_call_;
@@ -178,15 +172,17 @@ void CollectionHost::Handle(EventItem item) {
                                    item.tracking, std::move(item.asked)});
   }
   Run(item.event);
-  if (!closing.empty() && !core_.HasFailedEarly()) last_holders_.pop_back();
+  if (closing && !core_.HasFailedEarly()) last_holders_.pop_back();
   // What did not come to be is closed for its holder, after the answer that says why.
   for (core::NodeId node : named) {
-    if (holders_.contains(node) && !core_.IsConnected(node)) TellClosed(node, "it was never made");
+    if (holders_.Find(node) != nullptr && !core_.IsConnected(node))
+      TellClosed(node, "it was never made");
   }
 }
 
 void CollectionHost::Handle(MoveItem item) {
-  holders_[item.node] = std::move(item.holder);
+  holders_.Set(item.node, std::move(item.holder));
+  ++moves_;
   PendingResult result = OperationResult(core::Nothing{});
   const bool lives = core_.IsConnected(item.node);
   if (!lives) {
@@ -224,11 +220,15 @@ void CollectionHost::Handle(CancelItem item) {
 
 void CollectionHost::Handle(AskKindItem item) { item.done(core_.KindOf(item.node)); }
 
-void CollectionHost::Handle(InspectItem item) { item.done(Describe(item.explain)); }
-
 void CollectionHost::Run(const core::Event& event) {
   const auto handle = [this](const core::Event& next) {
+    const auto* const finished = std::get_if<core::event::AllocationFinished>(&next);
+    if (finished != nullptr && finished->failure &&
+        finished->failure->error == core::Error::kNoMemory) {
+      engine_.SummariseCollections(creator_);
+    }
     core::Effects effects = core_.Handle(next);
+    in_log_block_ = false;
     if (engine_.options.recorder) Record(next, effects);
     for (core::Effect& effect : effects) {
       std::visit([this](auto& what) { Apply(std::move(what)); }, effect);
@@ -288,9 +288,9 @@ void CollectionHost::NameHolders(core::Failure& failure, const PeerInfo& receive
   if (failure.participants.empty()) return;
   const bool sees_all = engine_.MaySeeAll(receiver);
   for (core::ParticipantValue& participant : failure.participants) {
-    const auto found = holders_.find(participant.node);
-    if (found == holders_.end()) continue;
-    const PeerInfo& peer = found->second.outbox->peer();
+    const Holder* const found = holders_.Find(participant.node);
+    if (found == nullptr) continue;
+    const PeerInfo& peer = found->outbox->peer();
     if (!sees_all && peer.uid != receiver.uid) continue;
     participant.holder = core::NodeHolder{.pid = static_cast<uint32_t>(peer.pid),
                                           .uid = static_cast<uint32_t>(peer.uid),
@@ -322,28 +322,43 @@ void CollectionHost::Apply(core::effect::ArmTimer timer) {
   });
 }
 
-void CollectionHost::Apply(core::effect::Log log) { engine_.Log(log.level, creator_, log.text); }
+// What one event has to say is one complaint, however many lines it takes.
+void CollectionHost::Apply(core::effect::Log log) {
+  using Level = core::effect::Log::Level;
+  LogLine line{
+      .level = log.level, .peer = creator_, .text = log.text, .verbose = log.about.verbose};
+  if (log.level < Level::kWarn && !log.about.verbose) {
+    engine_.Log(line);
+    return;
+  }
+  line.fields = {.collection_id = id_,
+                 .collection_name = core_.name(),
+                 .node_id = log.about.node,
+                 .rule = std::move(log.about.rule),
+                 .error = std::move(log.about.error)};
+  line.continues = log.level >= Level::kWarn && in_log_block_;
+  const bool written = engine_.Log(line);
+  if (log.level >= Level::kWarn) in_log_block_ = written;
+}
 
 void CollectionHost::Apply(core::effect::Finished) {
   finished_ = true;
   engine_.loop.CancelTimer(std::exchange(timer_, 0));
-  if (core_.HasFailedEarly())
-    engine_.failed_collections.Keep(Describe(Explain::kYes), EventLoop::NowNs());
+  if (core_.HasFailedEarly()) engine_.failed_collections.Keep(DescribeAtOnce(), EventLoop::NowNs());
   lifetime_trackings_.clear();
   buffers_.reset();
   engine_.ForgetCollection(id_);
 }
 
 void CollectionHost::TellClosed(core::NodeId node, const std::string& why) {
-  auto found = holders_.extract(node);
-  if (found.empty()) return;
-  const Holder& holder = found.mapped();
-  if (core_.HasFailedEarly()) last_holders_.push_back(InfoOf(node, holder));
-  if (holder.cookie != 0) {
-    engine_.exports->Drop(holder.cookie);
+  const std::optional<Holder> holder = holders_.Take(node);
+  if (!holder) return;
+  if (core_.HasFailedEarly()) last_holders_.push_back(InfoOf(node, *holder));
+  if (holder->cookie != 0) {
+    engine_.exports->Drop(holder->cookie);
   } else {
-    holder.outbox->AppendNodeClosed(holder.handle, why);
-    Touch(holder.outbox);
+    holder->outbox->AppendNodeClosed(holder->handle, why);
+    Touch(holder->outbox);
   }
 }
 
@@ -362,34 +377,6 @@ HolderInfo CollectionHost::InfoOf(core::NodeId node, const Holder& holder) const
   info.handle = holder.handle;
   info.peer = holder.outbox->peer();
   return info;
-}
-
-CollectionDetail CollectionHost::Describe(Explain explain) const {
-  CollectionDetail detail;
-  detail.snapshot = core_.TakeSnapshot();
-  if (detail.snapshot.nodes.empty()) {
-    detail.snapshot.nodes = std::exchange(detail.snapshot.nodes_at_failure, {});
-  }
-  if (explain == Explain::kYes) {
-    detail.explanation =
-        std::make_shared<core::ReportText>(core::TextOf(core_.Explain(), base::Escape));
-  }
-  if (buffers_) detail.buffers = DescribeBuffers(detail.snapshot.buffers);
-  detail.holders = last_holders_;
-  for (const auto& [node, holder] : holders_) detail.holders.push_back(InfoOf(node, holder));
-  std::sort(detail.holders.begin(), detail.holders.end(),
-            [](const HolderInfo& a, const HolderInfo& b) { return a.node < b.node; });
-  CollectionSummary& summary = detail.summary;
-  summary.buffer_collection_id = id_;
-  summary.name = detail.snapshot.name;
-  summary.state = detail.snapshot.state;
-  summary.nodes = detail.snapshot.nodes.size();
-  for (const auto& node : detail.snapshot.nodes) summary.connected += node.connected ? 1 : 0;
-  summary.buffers = detail.buffers.size();
-  for (const auto& buffer : detail.buffers) summary.total_bytes += buffer.size_bytes;
-  summary.creator = creator_;
-  summary.age_ns = EventLoop::NowNs() - created_ns_;
-  return detail;
 }
 
 }  // namespace sysmem::server

@@ -9,7 +9,7 @@
 // flushed. Large allocations go to a worker and come back as an item.
 //
 // By file: collection_host.cc has the turn, nodes and answers; collection_host_buffers.cc the
-// buffers.
+// buffers; collection_host_inspection.cc what the inspector sees.
 //
 // Thread-safe.
 #pragma once
@@ -33,17 +33,11 @@
 #include "server/inspection.h"
 #include "server/internals.h"
 #include "server/mailbox.h"
+#include "server/node_holders.h"
 #include "server/node_references.h"
 #include "server/outbox.h"
 
 namespace sysmem::server {
-
-// Who learns of a node's closure: the session that holds it, or the holders of its exported end.
-struct Holder {
-  std::shared_ptr<Outbox> outbox;  // of the holding session, or of the one that exported it
-  Handle handle = 0;               // 0 while exported
-  uint64_t cookie = 0;             // SO_COOKIE of the exported end, 0 while in a session
-};
 
 // An end that a client wants closed when a node is no more. The closer closes it.
 struct Tracking {
@@ -94,10 +88,20 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   // `done` is called in the collection's turn with the kind of this node, if a client holds it.
   void PostAskKind(core::NodeId node, std::function<void(std::optional<core::NodeKind>)> done);
 
-  // `done` is called in the collection's turn with everything there is to see. An explanation takes
-  // as long as negotiating once more.
+  // An explanation takes as long as negotiating once more.
   enum class Explain : bool { kNo, kYes };
-  void PostInspect(Explain explain, std::function<void(CollectionDetail)> done);
+  struct InspectionWanted {
+    uid_t viewer = 0;
+    Explain explain = Explain::kNo;
+    // Nodes in breadth-first order, then buffers by index.
+    uint64_t first_item = 0;
+    uint64_t most_items = kMostItemsInPage;
+  };
+  // `done` is called, by one of the engine's inspection threads and outside of the turn, with what
+  // there is to see. The turn is taken for a slice of the nodes at a time (core/snapshot_walk.h).
+  void PostInspect(InspectionWanted wanted, std::function<void(CollectionDetail)> done);
+  // `done` is called in the collection's turn.
+  void PostGlance(uid_t viewer, std::function<void(CollectionGlance)> done);
 
   uint64_t id() const { return id_; }
   const PeerInfo& creator() const { return creator_; }
@@ -151,12 +155,16 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
     core::NodeId node = 0;
     std::function<void(std::optional<core::NodeKind>)> done;
   };
+  struct Inspection;  // one under way
   struct InspectItem {
-    Explain explain = Explain::kNo;
-    std::function<void(CollectionDetail)> done;
+    std::shared_ptr<Inspection> inspection;
+  };
+  struct GlanceItem {
+    uid_t viewer = 0;
+    std::function<void(CollectionGlance)> done;
   };
   using Item = std::variant<EventItem, MoveItem, AlternateItem, TrackingItem, LifetimeItem,
-                            AllocatedItem, CancelItem, AskKindItem, InspectItem>;
+                            AllocatedItem, CancelItem, AskKindItem, InspectItem, GlanceItem>;
   struct Pending {
     CallSlot slot;
     std::vector<base::UniqueFd> ends;
@@ -180,6 +188,9 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void Handle(CancelItem item);
   void Handle(AskKindItem item);
   void Handle(InspectItem item);
+  void Handle(GlanceItem item);
+  void TakeSlice(Inspection& inspection) const;
+  CollectionDetail DescribeAtOnce() const;
   void Run(const core::Event& event);
   void Record(const core::Event& event, const core::Effects& effects) const;
   void Apply(core::Effect effect);
@@ -207,8 +218,11 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void TellClosed(core::NodeId node, const std::string& why);
   void Touch(const std::shared_ptr<Outbox>& outbox);
   HolderInfo InfoOf(core::NodeId node, const Holder& holder) const;
-  std::vector<BufferInfo> DescribeBuffers(const std::vector<core::BufferSnapshot>& lives) const;
-  CollectionDetail Describe(Explain explain) const;
+
+  // These run outside of the turn.
+  CollectionDetail PutTogether(Inspection& inspection) const;
+  static void AddBuffers(const BufferSet& set, const InspectionWanted& wanted,
+                         CollectionDetail& detail);
 
   Engine::Internals& engine_;
   const uint64_t id_;
@@ -218,7 +232,8 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
 
   // Touched in the turn only.
   core::Collection core_;
-  std::unordered_map<core::NodeId, Holder> holders_;
+  NodeHolders holders_;
+  uint64_t moves_ = 0;  // of nodes from one holder to another: changes that the core does not see
   NodeReferences references_;
   std::unordered_multimap<core::NodeId, Tracking> trackings_;
   std::unordered_map<core::CallId, Pending> pending_;
@@ -228,6 +243,7 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   std::optional<core::AttemptId> awaited_;  // the attempt whose buffers are wanted
   std::shared_ptr<BufferSet> buffers_;
   std::shared_ptr<BufferSet> unwatched_;  // of buffers_, until the turn in which they came is over
+  bool in_log_block_ = false;             // the line before, of the same event, was written
   std::deque<core::Event> follow_ups_;    // of effects carried out on the spot
   EventLoop::TimerId timer_ = 0;
   bool finished_ = false;

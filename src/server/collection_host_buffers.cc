@@ -144,17 +144,13 @@ void CollectionHost::Apply(core::effect::ReportLeak leak) {
     absl::StrAppend(&text, "; it went to process ", given->peer.pid, " (",
                     base::Quote(given->peer.command), "), user ", given->peer.uid);
   }
-  engine_.Log(core::effect::Log::Level::kError, given ? given->peer : creator_, text);
-}
-
-std::vector<BufferInfo> CollectionHost::DescribeBuffers(
-    const std::vector<core::BufferSnapshot>& lives) const {
-  std::vector<BufferInfo> buffers = buffers_->Describe();
-  for (size_t i = 0; i < buffers.size() && i < lives.size(); ++i) {
-    buffers[i].state = lives[i].state;
-  }
-  std::erase_if(buffers, [](const BufferInfo& buffer) { return buffer.gone; });
-  return buffers;
+  engine_.Log({.level = core::effect::Log::Level::kError,
+               .peer = given ? given->peer : creator_,
+               .text = text,
+               .fields = {.collection_id = id_,
+                          .collection_name = core_.name(),
+                          .node_id = given ? given->node : 0,
+                          .rule = "END-6"}});
 }
 
 }  // namespace sysmem::server

@@ -110,13 +110,21 @@ uint32_t UnheardFor(uint64_t descriptor_limit) {
   return static_cast<uint32_t>(std::clamp<uint64_t>(descriptor_limit / 16, 1, kMostUseful));
 }
 
-// What a client brings about is a complaint when it is worth a warning; else it is for whoever
-// debugs the daemon.
-void LogForEngine(core::effect::Log::Level level, const PeerInfo& peer, const std::string& text) {
+// What a client brings about is a complaint when it is worth a warning, and news when somebody
+// asked for it; else it is for whoever debugs the daemon.
+bool LogForEngine(const LogLine& line) {
   using Level = core::effect::Log::Level;
-  if (level == Level::kWarn || level == Level::kError) return ComplainAbout(peer, text);
-  if (!spdlog::should_log(spdlog::level::debug)) return;  // escaping costs more than most calls
-  spdlog::debug("client uid {} pid {}: {}", peer.uid, peer.pid, base::Escape(text));
+  ClientLine written{.level = LogLevel::kInfo,
+                     .peer = line.peer,
+                     .what = line.text,
+                     .fields = line.fields,
+                     .continues = line.continues};
+  if (line.level == Level::kWarn) written.level = LogLevel::kWarning;
+  if (line.level == Level::kError) written.level = LogLevel::kError;
+  if (line.level >= Level::kWarn || line.verbose) return LogOfClient(written);
+  if (!spdlog::should_log(spdlog::level::debug)) return false;  // escaping costs much
+  spdlog::debug("client uid {} pid {}: {}", line.peer.uid, line.peer.pid, base::Escape(line.text));
+  return true;
 }
 
 heaps::DevicePlaces PlacesIn(const std::string& test_devices) {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "recording/recording.h"
 #include "server/collection_host.h"
+#include "server/collections_summary.h"
 #include "server/internals.h"
 #include "server/recorder.h"
 
@@ -56,6 +57,7 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
       worker({.name = "sysmemd-alloc"}),
       // One user's take one thread at most, so another user's always finds one.
       negotiations({.name = "sysmemd-plan", .jobs_per_owner = 1, .nice = 5}),
+      inspections({.name = "sysmemd-look", .max_threads = 4, .jobs_per_owner = 1, .nice = 5}),
       unread(std::make_shared<UnreadBudget>(options.limits.unread_descriptors,
                                             options.limits.unread_descriptors_in_all)),
       // requirements.h saw that this works.
@@ -121,9 +123,60 @@ std::vector<std::shared_ptr<CollectionHost>> Engine::Internals::Collections() co
   return all;
 }
 
+std::vector<std::shared_ptr<CollectionHost>> Engine::Internals::CollectionsAfter(
+    uint64_t id, size_t at_most) const {
+  std::vector<std::shared_ptr<CollectionHost>> some;
+  std::lock_guard lock(mutex_);
+  for (auto next = collections_.upper_bound(id);
+       next != collections_.end() && some.size() < at_most; ++next) {
+    some.push_back(next->second);
+  }
+  return some;
+}
+
+void Engine::Internals::LookAside(uid_t viewer, const Worker::Job& job) {
+  if (!inspections.Run(viewer, job)) job();
+}
+
+void Engine::Internals::SummariseCollections(const PeerInfo& peer) {
+  const int64_t now_ns = EventLoop::NowNs();
+  int64_t until_ns = no_summary_until_ns_;
+  if (now_ns < until_ns ||
+      !no_summary_until_ns_.compare_exchange_strong(until_ns, now_ns + kSummaryIntervalNs)) {
+    return;
+  }
+  struct Gathering {
+    std::mutex mutex;
+    std::vector<CollectionGlance> glances;
+    size_t missing = 0;
+  };
+  LookAside(daemon_uid, [this, peer] {
+    const auto hosts = Collections();
+    auto all = std::make_shared<Gathering>();
+    all->missing = hosts.size();
+    for (const auto& host : hosts) {
+      host->PostGlance(daemon_uid, [this, peer, all](CollectionGlance glance) {
+        {
+          const std::lock_guard lock(all->mutex);
+          all->glances.push_back(std::move(glance));
+          if (--all->missing > 0) return;
+        }
+        LookAside(daemon_uid, [this, peer, all] {
+          for (const std::string& line : Summarise(std::move(all->glances))) {
+            Log(LogLine{.level = core::effect::Log::Level::kInfo,
+                        .peer = peer,
+                        .text = line,
+                        .verbose = true});
+          }
+        });
+      });
+    }
+  });
+}
+
 void Engine::Internals::Log(core::effect::Log::Level level, const PeerInfo& peer,
                             const std::string& text) const {
-  if (options.log) options.log(level, peer, text);
+  Log(LogLine{.level = level, .peer = peer, .text = text});
 }
 
 bool Engine::Internals::AddSession(const std::shared_ptr<Session>& session, SessionEnd* refusal) {
@@ -213,6 +266,7 @@ void Engine::Shutdown() {
   }
   internals_->upkeep.Stop();
   internals_->secure_memory->Stop(EventLoop::NowNs() + kShutdownPatienceNs);
+  internals_->inspections.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
   internals_->negotiations.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
   internals_->worker.Stop(EventLoop::NowNs() + kShutdownPatienceNs);
   internals_->closer.Stop(EventLoop::NowNs() + kShutdownPatienceNs);

@@ -25,6 +25,7 @@
 #include "server/heap_registry.h"
 #include "server/inspection.h"
 #include "server/last_close.h"
+#include "server/log_fields.h"
 #include "server/secure_memory_options.h"
 #include "server/session.h"
 #include "server/session_end.h"
@@ -86,6 +87,15 @@ struct EngineLimits {
 // daemon itself.
 EngineLimits LimitsFor(uint64_t descriptors);
 
+struct LogLine {
+  core::effect::Log::Level level = core::effect::Log::Level::kInfo;
+  const PeerInfo& peer;  // whose doing it is
+  const std::string& text;
+  LogFields fields = {};
+  bool verbose = false;    // somebody wants to read it also if it is of level info
+  bool continues = false;  // the line before, which was written, and is no news without this one
+};
+
 struct EngineOptions {
   EngineLimits limits;
   core::Settings core;  // heaps are filled in from `heaps`
@@ -111,8 +121,9 @@ struct EngineOptions {
   std::function<std::string(const SessionEnd&)> encode_session_end;
   // Writes down what happens to collections, if anybody wants that.
   std::shared_ptr<Recorder> recorder;
-  // Where log lines go; escaped by whoever prints. Called without locks.
-  std::function<void(core::effect::Log::Level, const PeerInfo&, const std::string&)> log;
+  // Where log lines go; escaped by whoever prints. Says whether the line was written. Called
+  // without locks.
+  std::function<bool(const LogLine&)> log;
 };
 
 class Engine {

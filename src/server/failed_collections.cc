@@ -41,8 +41,9 @@ void FailedCollections::Keep(CollectionDetail detail, int64_t now_ns) {
     detail.holders.clear();
     bytes = BytesOf(detail);
   }
+  auto whole = std::make_shared<const CollectionDetail>(std::move(detail));
   std::lock_guard lock(mutex_);
-  kept_.push_back({std::move(detail), now_ns, bytes});
+  kept_.push_back({std::move(whole), now_ns, bytes});
   bytes_ += bytes;
   while (kept_.size() > kMost || bytes_ > kMostBytes) {
     bytes_ -= kept_.front().bytes;
@@ -50,26 +51,20 @@ void FailedCollections::Keep(CollectionDetail detail, int64_t now_ns) {
   }
 }
 
-CollectionDetail FailedCollections::AsOf(const Kept& kept, int64_t now_ns) {
-  CollectionDetail detail = kept.detail;
-  detail.summary.age_ns += now_ns - kept.since_ns;
-  return detail;
-}
-
-std::optional<CollectionDetail> FailedCollections::Find(uint64_t buffer_collection_id,
-                                                        int64_t now_ns) const {
+std::optional<FailedCollections::Found> FailedCollections::Find(uint64_t buffer_collection_id,
+                                                                int64_t now_ns) const {
   std::lock_guard lock(mutex_);
   const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const Kept& kept) {
-    return kept.detail.summary.buffer_collection_id == buffer_collection_id;
+    return kept.detail->summary.buffer_collection_id == buffer_collection_id;
   });
   if (found == kept_.end()) return std::nullopt;
-  return AsOf(*found, now_ns);
+  return Found{found->detail, now_ns - found->since_ns};
 }
 
-std::vector<CollectionDetail> FailedCollections::All(int64_t now_ns) const {
+std::vector<FailedCollections::Found> FailedCollections::All(int64_t now_ns) const {
   std::lock_guard lock(mutex_);
-  std::vector<CollectionDetail> all;
-  for (const Kept& kept : kept_) all.push_back(AsOf(kept, now_ns));
+  std::vector<Found> all;
+  for (const Kept& kept : kept_) all.push_back({kept.detail, now_ns - kept.since_ns});
   return all;
 }
 

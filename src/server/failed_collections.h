@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -23,17 +24,21 @@ class FailedCollections {
 
   // `now_ns` is CLOCK_MONOTONIC, as everywhere below.
   void Keep(CollectionDetail detail, int64_t now_ns);
-  std::optional<CollectionDetail> Find(uint64_t buffer_collection_id, int64_t now_ns) const;
+  struct Found {
+    std::shared_ptr<const CollectionDetail> detail;  // as it was when it failed
+    int64_t ago_ns = 0;
+  };
+  // Empty if it is not there.
+  std::optional<Found> Find(uint64_t buffer_collection_id, int64_t now_ns) const;
   // Newest last.
-  std::vector<CollectionDetail> All(int64_t now_ns) const;
+  std::vector<Found> All(int64_t now_ns) const;
 
  private:
   struct Kept {
-    CollectionDetail detail;
+    std::shared_ptr<const CollectionDetail> detail;
     int64_t since_ns = 0;
     size_t bytes = 0;
   };
-  static CollectionDetail AsOf(const Kept& kept, int64_t now_ns);
 
   mutable std::mutex mutex_;
   std::deque<Kept> kept_;  // oldest first

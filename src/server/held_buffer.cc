@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -290,6 +291,18 @@ BufferInfo HeldBuffer::Describe() const {
                             .age_ns = now - record.since_ns});
   }
   return info;
+}
+
+bool HeldBuffer::IsGone() const {
+  const std::lock_guard lock(mutex_);
+  return buffer_ == nullptr;
+}
+
+bool HeldBuffer::HasHolderOf(uid_t uid) const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(records_.begin(), records_.end(), [uid](const auto& entry) {
+    return entry.second.made && entry.second.recipient->peer.uid == uid;
+  });
 }
 
 void HeldBuffer::AddHoldings(std::map<uint64_t, Holdings>& by_session) const {

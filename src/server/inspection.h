@@ -155,13 +155,33 @@ struct CollectionSummary {
   int64_t age_ns = 0;
 };
 
+// So many nodes and buffers are shown at a time.
+inline constexpr uint64_t kMostItemsInPage = 1000;
+
+// A page of what there is to see.
 struct CollectionDetail {
   CollectionSummary summary;
+  // The first of the nodes and, after these, buffers that are in the page; and the first after it,
+  // if there is any.
+  uint64_t first_item = 0;
+  std::optional<uint64_t> next_item;
+  // Whoever asked holds a node or has been handed a buffer, on this page or not.
+  bool viewer_has_part = false;
   core::Snapshot snapshot;
-  std::vector<HolderInfo> holders;
+  std::vector<HolderInfo> holders;  // by rising node
   std::vector<BufferInfo> buffers;
   // Why the plan is as it is, or why there is none. Set where it was asked for.
   std::shared_ptr<const core::ReportText> explanation;
+};
+
+class BufferSet;
+
+// A collection in short, before it is known whether whoever asks may see it.
+struct CollectionGlance {
+  CollectionSummary summary;  // without its buffers
+  core::Glance seen;
+  bool viewer_holds_node = false;
+  std::shared_ptr<BufferSet> buffers;  // null while there are none
 };
 
 // Hand-outs that live, of one session; each buffer counts once.

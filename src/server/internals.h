@@ -25,6 +25,7 @@
 #include "server/heap_registry.h"
 #include "server/heap_upkeep.h"
 #include "server/held_descriptors.h"
+#include "server/holds.h"
 #include "server/last_close.h"
 #include "server/secure_memory.h"
 #include "server/unread_budget.h"
@@ -46,11 +47,20 @@ class Engine::Internals {
   void ForgetCollection(uint64_t id);
   std::shared_ptr<CollectionHost> FindCollection(uint64_t id) const;
   std::vector<std::shared_ptr<CollectionHost>> Collections() const;
+  // Those with greater ids, by rising id.
+  std::vector<std::shared_ptr<CollectionHost>> CollectionsAfter(uint64_t id, size_t at_most) const;
+  // Runs what inspection has to do apart from turns, on a thread that keeps nobody waiting; on this
+  // one when the daemon shuts down.
+  void LookAside(uid_t viewer, const Worker::Job& job);
+  // 6.5: memory has run out for a collection of this client's. Says in the log who has how much;
+  // not again for a while (collections_summary.h).
+  void SummariseCollections(const PeerInfo& peer);
   // The inspector shows collections that failed for a while: the latest ones, as far as they are
   // not large (failed_collections.h).
   FailedCollections failed_collections;
 
   void Log(core::effect::Log::Level level, const PeerInfo& peer, const std::string& text) const;
+  bool Log(const LogLine& line) const { return options.log && options.log(line); }
 
   // The registry of sessions: caps, lookups, and the last ones that ended.
   bool AddSession(const std::shared_ptr<Session>& session, SessionEnd* refusal);
@@ -80,6 +90,8 @@ class Engine::Internals {
   const std::unique_ptr<SecureMemory> secure_memory;
   Worker worker;
   Worker negotiations;  // dear ones; the owner is the user who began the collection
+  Worker inspections;   // the owner is the user who looks
+  Holds inspection_holds;
   Closer closer;
   const std::shared_ptr<UnreadBudget> unread;
   const std::unique_ptr<LastClose> last_close;
@@ -90,6 +102,7 @@ class Engine::Internals {
  private:
   void TellOfHeaps(const std::vector<core::Heap>& lost) const;
 
+  std::atomic<int64_t> no_summary_until_ns_ = 0;
   std::atomic<core::NodeId> next_node_id_ = 1;
   std::atomic<uint64_t> next_collection_id_;
   std::atomic<uint64_t> next_session_id_ = 1;

@@ -9,6 +9,7 @@
 
 #include "server/collection_host.h"
 #include "server/internals.h"
+#include "server/log.h"
 
 namespace sysmem::server {
 namespace {
@@ -82,6 +83,26 @@ std::vector<NamedLimit> Engine::Internals::MakeLimits() const {
        core.image_formats_per_collection,
        "pairs",
        "of pixel format and modifier: each is looked at in every try",
+       {}},
+      {"inspected_items",
+       kMostItemsInPage,
+       "items",
+       "nodes and buffers of a collection shown at a time; more come in pages",
+       {}},
+      {"inspected_nodes_per_slice",
+       core::SnapshotWalk::kNodesPerSlice,
+       "nodes",
+       "looked at before others have the collection",
+       {}},
+      {"complaints_per_uid",
+       ComplaintLimiter::kBurst,
+       "complaints",
+       "about one user at once, and then one each 10 s: nobody can fill the log",
+       {}},
+      {"verbose_lines_per_uid",
+       ComplaintLimiter::kVerboseBurst,
+       "lines",
+       "that a user asked for (SetVerboseLogging) at once, and then 50 each second",
        {}},
       {"inline_attempt_formats",
        limits.inline_attempt_formats,
@@ -188,6 +209,10 @@ std::vector<NamedCounter> Engine::Internals::MakeCounters() const {
       {"closes_announced", closes.events, "closes", "of descriptors that were handed out"},
       {"close_overflows", closes.overflows, "",
        "of the kernel's queue of announcements; all buffers are asked about then"},
+      {"inspection_slices", inspection_holds.count(), "",
+       "looks into a collection, each at a bounded number of its nodes"},
+      {"inspection_longest_hold", inspection_holds.longest_ns(), "ns",
+       "that such a look kept a collection busy"},
       {"late_ends", closes.late_ends, "ends",
        "of buffers or hand-outs that were seen by a second or later look only"},
   };

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/escape.h"
 #include "server/event_loop.h"
+#include "server/journal_sink.h"
 
 namespace sysmem::server {
 namespace {
@@ -74,8 +75,11 @@ std::unique_ptr<spdlog::formatter> MakeFormatter() {
 
 }  // namespace
 
-void StartLogging(LogLevel level) {
-  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+void StartLogging(LogLevel level, const std::string& journal_socket) {
+  spdlog::sink_ptr sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  if (IsStderrTheJournal() && ::access(journal_socket.c_str(), W_OK) == 0) {
+    sink = MakeJournalSink(journal_socket, std::move(sink));
+  }
   auto logger = std::make_shared<spdlog::logger>("sysmemd", std::move(sink));
   logger->set_formatter(MakeFormatter());
   logger->set_level(SpdlogLevel(level));
@@ -83,24 +87,65 @@ void StartLogging(LogLevel level) {
   spdlog::set_default_logger(std::move(logger));
 }
 
+namespace {
+
+// Those that are known.
+JournalFields FieldsOf(const ClientLine& line) {
+  JournalFields fields{{"SYSMEM_CLIENT_UID", std::to_string(line.peer.uid)},
+                       {"SYSMEM_CLIENT_PID", std::to_string(line.peer.pid)}};
+  const auto add = [&](const char* key, const std::string& value, bool known) {
+    if (known) fields.emplace_back(key, value);
+  };
+  const LogFields& known = line.fields;
+  add("SYSMEM_COLLECTION_ID", std::to_string(known.collection_id), known.collection_id != 0);
+  add("SYSMEM_COLLECTION_NAME", known.collection_name, !known.collection_name.empty());
+  add("SYSMEM_NODE_ID", std::to_string(known.node_id), known.node_id != 0);
+  add("SYSMEM_RULE", known.rule, !known.rule.empty());
+  add("SYSMEM_ERROR", known.error, !known.error.empty());
+  return fields;
+}
+
+// Never destroyed: a thread that outlives main may still log.
+ComplaintLimiter& LimiterOf(LogLevel level) {
+  static ComplaintLimiter& complaints = *new ComplaintLimiter;
+  static ComplaintLimiter& others =
+      *new ComplaintLimiter(ComplaintLimiter::kVerboseBurst, ComplaintLimiter::kVerboseIntervalNs);
+  return level >= LogLevel::kWarning ? complaints : others;
+}
+
+}  // namespace
+
+bool LogOfClient(const ClientLine& line) {
+  const PeerInfo& peer = line.peer;
+  std::string omitted;
+  if (!line.continues) {
+    const std::optional<uint64_t> held_back =
+        LimiterOf(line.level).Admit(peer.uid, EventLoop::NowNs());
+    if (!held_back) return false;
+    if (*held_back > 0) {
+      omitted = absl::StrCat(" (", *held_back,
+                             line.level >= LogLevel::kWarning ? " complaints" : " lines",
+                             " about this uid left out)");
+    }
+  }
+  const FieldsOfTheLine fields(FieldsOf(line));
+  spdlog::log(SpdlogLevel(line.level), "client uid {} pid {} ({}): {}{}", peer.uid, peer.pid,
+              base::Escape(peer.command),
+              base::Escape(base::CutToBytes(line.what, kMaxComplaintBytes)), omitted);
+  return true;
+}
+
 void ComplainAbout(const PeerInfo& peer, std::string_view what) {
-  // Never destroyed: a thread that outlives main may still complain.
-  static ComplaintLimiter& limiter = *new ComplaintLimiter;
-  const std::optional<uint64_t> held_back = limiter.Admit(peer.uid, EventLoop::NowNs());
-  if (!held_back) return;
-  const std::string omitted =
-      *held_back == 0 ? "" : absl::StrCat(" (", *held_back, " complaints about this uid left out)");
-  spdlog::warn("client uid {} pid {} ({}): {}{}", peer.uid, peer.pid, base::Escape(peer.command),
-               base::Escape(base::CutToBytes(what, kMaxComplaintBytes)), omitted);
+  LogOfClient({.peer = peer, .what = what});
 }
 
 std::optional<uint64_t> ComplaintLimiter::Admit(uid_t uid, int64_t now_ns) {
   std::lock_guard lock(mutex_);
   Account& account = AccountOf(uid, now_ns);
   account.used_ns = now_ns;
-  const int64_t intervals = (now_ns - account.refilled_ns) / kIntervalNs;
-  account.allowed = std::min(kBurst, account.allowed + static_cast<uint64_t>(intervals));
-  account.refilled_ns += intervals * kIntervalNs;
+  const int64_t intervals = (now_ns - account.refilled_ns) / interval_ns_;
+  account.allowed = std::min(burst_, account.allowed + static_cast<uint64_t>(intervals));
+  account.refilled_ns += intervals * interval_ns_;
   if (account.allowed == 0) {
     ++account.held_back;
     return std::nullopt;
@@ -117,7 +162,7 @@ ComplaintLimiter::Account& ComplaintLimiter::AccountOf(uid_t uid, int64_t now_ns
         accounts_.begin(), accounts_.end(),
         [](const auto& a, const auto& b) { return a.second.used_ns < b.second.used_ns; }));
   }
-  return accounts_.emplace(uid, Account{.refilled_ns = now_ns}).first->second;
+  return accounts_.emplace(uid, Account{.allowed = burst_, .refilled_ns = now_ns}).first->second;
 }
 
 }  // namespace sysmem::server

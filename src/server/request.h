@@ -18,6 +18,7 @@
 
 #include "core/event.h"
 #include "core/snapshot.h"
+#include "server/inspection.h"
 #include "server/secure_protocol.h"
 
 namespace sysmem::server {
@@ -166,9 +167,16 @@ struct AnswerProviderCall {
 };
 
 struct InspectStatus {};
-struct InspectCollections {};
+struct InspectCollections {
+  uint64_t after = 0;  // of those with greater ids
+  // Nobody needs more than one beyond these: pages are cut out later.
+  uint64_t at_most = kMostItemsInPage;
+};
 struct InspectCollection {
   std::optional<uint64_t> buffer_collection_id;
+  // Nodes breadth-first, then buffers.
+  uint64_t first_item = 0;
+  uint64_t most_items = kMostItemsInPage;
 };
 struct InspectHeaps {};
 struct InspectSessions {};

@@ -180,12 +180,22 @@ class Session::Impl {
   NodeRef RemoveHandle(Handle handle);
   Holder HolderFor(Handle handle) const { return Holder{outbox_, handle, 0}; }
   Holder HolderOfEnd(uint64_t cookie) const { return Holder{outbox_, 0, cookie}; }
-  void GatherAll(std::function<void(std::vector<CollectionDetail>)> done) const;
-  // As GatherAll, only what this session may see.
-  void GatherDetails(std::function<void(std::vector<CollectionDetail>)> done) const;
+  // Inspection: runs `job` aside, while the session is kept.
+  void LookAside(const std::function<void()>& job);
+  struct Gathering;
+  void Gather(const std::shared_ptr<Gathering>& gathering);
+  void Sift(const std::shared_ptr<Gathering>& gathering);
+  // `done` is called with the collections that this session may see, of those with ids above
+  // `after`: `at_most` of them, by rising id. Those that failed are not among them.
+  void GatherCollections(uint64_t after, uint64_t at_most,
+                         std::function<void(std::vector<CollectionSummary>)> done);
+  bool MaySee(const CollectionGlance& glance) const;
   bool MaySee(const CollectionDetail& detail) const;
+  void ShowSessions(const CallSlot& slot);
+  void ShowFailed(const CallSlot& slot, const op::InspectCollection& what);
   // What this session may know of a peer: all of its own user's, nothing of others.
   PeerInfo Shown(const PeerInfo& peer_info) const;
+  CollectionSummary Shown(CollectionSummary summary) const;
   CollectionDetail Shown(CollectionDetail detail) const;
 
   Session& session_;

@@ -4,6 +4,7 @@
 // daemon's uid and the daemon's group.
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,46 +17,92 @@
 namespace sysmem::server {
 namespace {
 
-// Collects one detail per collection; each comes from the turn of its own collection.
-struct Gathering {
-  std::mutex mutex;
-  std::vector<CollectionDetail> details;
-  size_t missing = 0;
-  std::function<void(std::vector<CollectionDetail>)> done;
+// Collections that are asked before somebody else may have the thread.
+constexpr size_t kCollectionsAtATime = 64;
 
-  void Add(CollectionDetail detail) {
-    {
-      std::lock_guard lock(mutex);
-      details.push_back(std::move(detail));
-      if (--missing > 0) return;
-    }
-    std::sort(details.begin(), details.end(), [](const auto& a, const auto& b) {
-      return a.summary.buffer_collection_id < b.summary.buffer_collection_id;
-    });
-    done(std::move(details));
-  }
-};
+// The part of what was kept of a failed collection that was asked for. Its buffers never were.
+void CutToPage(const op::InspectCollection& what, CollectionDetail& detail) {
+  std::vector<core::NodeSnapshot>& nodes = detail.snapshot.nodes;
+  const uint64_t all = nodes.size();
+  const uint64_t begin = std::min(what.first_item, all);
+  const uint64_t end = begin + std::min(what.most_items, all - begin);
+  nodes = {nodes.begin() + static_cast<ptrdiff_t>(begin),
+           nodes.begin() + static_cast<ptrdiff_t>(end)};
+  detail.first_item = begin;
+  detail.next_item = end < all ? std::optional(end) : std::nullopt;
+  if (begin > 0) detail.explanation = nullptr;
+}
+
+core::Failure NoCollection(const op::InspectCollection& what) {
+  core::Failure none;
+  none.error = core::Error::kNotFound;
+  none.field = "buffer_collection_id";
+  none.message = absl::StrCat("no collection ", what.buffer_collection_id.value_or(0));
+  return none;
+}
 
 }  // namespace
 
-void Session::Impl::GatherAll(std::function<void(std::vector<CollectionDetail>)> done) const {
-  auto hosts = engine_.Collections();
-  if (hosts.empty()) return done({});
+void Session::Impl::LookAside(const std::function<void()>& job) {
+  engine_.LookAside(peer.uid, [self = session_.shared_from_this(), job] { job(); });
+}
+
+// One who wants to see collections, some at a time.
+struct Session::Impl::Gathering {
+  uint64_t after = 0;
+  uint64_t at_most = 0;
+  std::function<void(std::vector<CollectionSummary>)> done;
+  std::vector<CollectionSummary> summaries;
+
+  // Each glance comes from the turn of its own collection.
+  std::mutex mutex;
+  std::vector<CollectionGlance> glances;
+  size_t missing = 0;
+};
+
+void Session::Impl::GatherCollections(uint64_t after, uint64_t at_most,
+                                      std::function<void(std::vector<CollectionSummary>)> done) {
   auto gathering = std::make_shared<Gathering>();
-  gathering->missing = hosts.size();
+  gathering->after = after;
+  gathering->at_most = at_most;
   gathering->done = std::move(done);
+  LookAside([this, gathering] { Gather(gathering); });
+}
+
+void Session::Impl::Gather(const std::shared_ptr<Gathering>& gathering) {
+  const auto hosts = engine_.CollectionsAfter(gathering->after, kCollectionsAtATime);
+  if (hosts.empty() || gathering->summaries.size() >= gathering->at_most) {
+    return gathering->done(std::move(gathering->summaries));
+  }
+  gathering->after = hosts.back()->id();
+  gathering->missing = hosts.size();
   for (const auto& host : hosts) {
-    host->PostInspect(CollectionHost::Explain::kNo,
-                      [gathering](CollectionDetail detail) { gathering->Add(std::move(detail)); });
+    host->PostGlance(peer.uid, [this, gathering](CollectionGlance glance) {
+      {
+        const std::lock_guard lock(gathering->mutex);
+        gathering->glances.push_back(std::move(glance));
+        if (--gathering->missing > 0) return;
+      }
+      LookAside([this, gathering] { Sift(gathering); });
+    });
   }
 }
 
-void Session::Impl::GatherDetails(std::function<void(std::vector<CollectionDetail>)> done) const {
-  GatherAll([this, self = session_.shared_from_this(),
-             done = std::move(done)](std::vector<CollectionDetail> details) {
-    std::erase_if(details, [&](const CollectionDetail& detail) { return !MaySee(detail); });
-    done(std::move(details));
+void Session::Impl::Sift(const std::shared_ptr<Gathering>& gathering) {
+  auto glances = std::exchange(gathering->glances, {});
+  std::sort(glances.begin(), glances.end(), [](const auto& a, const auto& b) {
+    return a.summary.buffer_collection_id < b.summary.buffer_collection_id;
   });
+  for (CollectionGlance& glance : glances) {
+    if (!MaySee(glance)) continue;
+    if (glance.buffers) {
+      const BufferSet::Totals totals = glance.buffers->CountLive();
+      glance.summary.buffers = totals.buffers;
+      glance.summary.total_bytes = totals.bytes;
+    }
+    gathering->summaries.push_back(Shown(std::move(glance.summary)));
+  }
+  LookAside([this, gathering] { Gather(gathering); });
 }
 
 // 2.8: true iff a token with that id is served right now, whoever holds it.
@@ -78,8 +125,14 @@ void Session::Impl::ValidateByNodeId(const CallSlot& slot, core::NodeId node) {
   answer(std::nullopt);  // there may be no collection at all
 }
 
+bool Session::Impl::MaySee(const CollectionGlance& glance) const {
+  return engine_.MaySeeAll(peer) || glance.summary.creator.uid == peer.uid ||
+         glance.viewer_holds_node || (glance.buffers && glance.buffers->HasHolderOf(peer.uid));
+}
+
 bool Session::Impl::MaySee(const CollectionDetail& detail) const {
   if (engine_.MaySeeAll(peer) || detail.summary.creator.uid == peer.uid) return true;
+  if (detail.viewer_has_part) return true;
   const auto is_ours = [&](const auto& holder) { return holder.peer.uid == peer.uid; };
   return std::any_of(detail.holders.begin(), detail.holders.end(), is_ours) ||
          std::any_of(detail.buffers.begin(), detail.buffers.end(), [&](const BufferInfo& buffer) {
@@ -92,8 +145,13 @@ PeerInfo Session::Impl::Shown(const PeerInfo& peer_info) const {
   return PeerInfo{.known = false};
 }
 
+CollectionSummary Session::Impl::Shown(CollectionSummary summary) const {
+  summary.creator = Shown(summary.creator);
+  return summary;
+}
+
 CollectionDetail Session::Impl::Shown(CollectionDetail detail) const {
-  detail.summary.creator = Shown(detail.summary.creator);
+  detail.summary = Shown(std::move(detail.summary));
   for (BufferInfo& buffer : detail.buffers) {
     for (HolderOfBuffer& holder : buffer.holders) {
       holder.peer = Shown(holder.peer);
@@ -119,16 +177,17 @@ void Session::Impl::Do(const CallSlot& slot, op::GetServerInfo&) {
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::InspectStatus&) {
-  GatherDetails(
-      [this, self = session_.shared_from_this(), slot](std::vector<CollectionDetail> details) {
+  GatherCollections(
+      0, std::numeric_limits<uint64_t>::max(),
+      [this, self = session_.shared_from_this(), slot](std::vector<CollectionSummary> summaries) {
         StatusInfo status;
         status.version = engine_.options.version;
         status.sees_everything = engine_.MaySeeAll(peer);
         status.pid = ::getpid();
         status.uid = engine_.daemon_uid;
         status.uptime_ns = EventLoop::NowNs() - engine_.started_ns;
-        status.collections = details.size();
-        for (const CollectionDetail& detail : details) status.nodes += detail.summary.nodes;
+        status.collections = summaries.size();
+        for (const CollectionSummary& summary : summaries) status.nodes += summary.nodes;
         for (const auto& session : engine_.Sessions()) {
           const SessionInfo info = session->Describe();
           status.sessions += info.open ? 1 : 0;
@@ -154,16 +213,16 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectStatus&) {
       });
 }
 
-void Session::Impl::Do(const CallSlot& slot, op::InspectCollections&) {
-  GatherDetails(
-      [this, self = session_.shared_from_this(), slot](std::vector<CollectionDetail> details) {
-        for (CollectionDetail& failed : engine_.failed_collections.All(EventLoop::NowNs())) {
-          if (MaySee(failed)) details.push_back(std::move(failed));
-        }
-        std::vector<CollectionSummary> summaries;
-        summaries.reserve(details.size());
-        for (CollectionDetail& detail : details) {
-          summaries.push_back(Shown(std::move(detail)).summary);
+void Session::Impl::Do(const CallSlot& slot, op::InspectCollections& what) {
+  // One more tells that there is another page.
+  const uint64_t at_most = std::min(what.at_most, kMostItemsInPage) + 1;
+  GatherCollections(
+      what.after, at_most,
+      [this, self = session_.shared_from_this(), slot](std::vector<CollectionSummary> summaries) {
+        for (const auto& [failed, ago_ns] : engine_.failed_collections.All(EventLoop::NowNs())) {
+          if (!MaySee(*failed)) continue;
+          summaries.push_back(Shown(failed->summary));
+          summaries.back().age_ns += ago_ns;
         }
         slot.Resolve(OperationResult(std::move(summaries)));
         outbox_->Flush();
@@ -173,26 +232,35 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectCollections&) {
 void Session::Impl::Do(const CallSlot& slot, op::InspectCollection& what) {
   auto host =
       what.buffer_collection_id ? engine_.FindCollection(*what.buffer_collection_id) : nullptr;
-  core::Failure none;
-  none.error = core::Error::kNotFound;
-  none.field = "buffer_collection_id";
-  none.message = absl::StrCat("no collection ", what.buffer_collection_id.value_or(0));
-  const auto show = [this, self = session_.shared_from_this(), slot,
-                     none = std::move(none)](std::optional<CollectionDetail> detail) {
-    if (detail && MaySee(*detail)) {
-      slot.Resolve(OperationResult(Shown(*std::move(detail))));
-    } else {
-      slot.Resolve(OperationResult(none));
-    }
-  };
-  if (!host) {
-    return show(
-        engine_.failed_collections.Find(what.buffer_collection_id.value_or(0), EventLoop::NowNs()));
+  if (!host) return LookAside([this, slot, what] { ShowFailed(slot, what); });
+  using Explain = CollectionHost::Explain;
+  host->PostInspect(
+      {.viewer = peer.uid,
+       .explain = what.first_item == 0 ? Explain::kYes : Explain::kNo,
+       .first_item = what.first_item,
+       .most_items = what.most_items},
+      [this, self = session_.shared_from_this(), slot, what](CollectionDetail detail) {
+        if (!MaySee(detail)) {
+          slot.Resolve(OperationResult(NoCollection(what)));
+        } else {
+          slot.Resolve(OperationResult(Shown(std::move(detail))));
+        }
+        outbox_->Flush();
+      });
+}
+
+void Session::Impl::ShowFailed(const CallSlot& slot, const op::InspectCollection& what) {
+  const auto found =
+      engine_.failed_collections.Find(what.buffer_collection_id.value_or(0), EventLoop::NowNs());
+  if (found && MaySee(*found->detail)) {
+    CollectionDetail detail = *found->detail;
+    detail.summary.age_ns += found->ago_ns;
+    CutToPage(what, detail);
+    slot.Resolve(OperationResult(Shown(std::move(detail))));
+  } else {
+    slot.Resolve(OperationResult(NoCollection(what)));
   }
-  host->PostInspect(CollectionHost::Explain::kYes, [show, this](CollectionDetail detail) {
-    show(std::move(detail));
-    outbox_->Flush();
-  });
+  outbox_->Flush();
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::InspectHeaps&) {
@@ -206,6 +274,10 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectHeaps&) {
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::InspectSessions&) {
+  LookAside([this, slot] { ShowSessions(slot); });
+}
+
+void Session::Impl::ShowSessions(const CallSlot& slot) {
   std::vector<SessionInfo> infos;
   for (const auto& session : engine_.Sessions()) infos.push_back(session->Describe());
   for (SessionInfo& ended : engine_.EndedSessions()) infos.push_back(std::move(ended));
@@ -219,6 +291,7 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectSessions&) {
     if (found != held.end()) info.holdings = found->second;
   }
   slot.Resolve(OperationResult(std::move(infos)));
+  outbox_->Flush();
 }
 
 }  // namespace sysmem::server

@@ -111,6 +111,41 @@ TEST(CollectionVerboseLogging, ChangesOnlyTheLogAlsoWhenItFails_case_DBG_1) {
   EXPECT_TRUE(verbose.Look().verbose);
 }
 
+TEST(CollectionVerboseLogging, TellsWhoTookPartWhatTheyAgreedOnAndWhatCameOfIt_6_4) {
+  Harness h;
+  h.MakeTokens(2);
+  h.Say(event::SetVerboseLogging{.node = 1});
+  h.ReleaseAndClose(1);
+  h.BindAndConstrain(2, test::Camping(1));
+  h.BindAndConstrain(3, test::Camping(2));
+  h.FinishAllocation();
+  EXPECT_EQ(h.Logged(Level::kInfo, "takes part: ").size(), 2u);
+  EXPECT_FALSE(h.Logged(Level::kInfo, "chosen nodes: 1 2 3; together they want ").empty());
+  EXPECT_FALSE(h.Logged(Level::kInfo, "camping 3").empty());
+  EXPECT_FALSE(h.Logged(Level::kInfo, "allocated 3 buffers of 4096 bytes").empty());
+  for (const Effect& effect : h.all()) {
+    const auto* const log = std::get_if<effect::Log>(&effect);
+    if (log != nullptr && log->text.find("allocated") != std::string::npos) {
+      EXPECT_TRUE(log->about.verbose);
+    }
+  }
+}
+
+TEST(CollectionLog, TellsProgramsWhichNodeBrokeWhichRule) {
+  Harness h;
+  h.MakeTokens(1);
+  h.Say(event::Release{.node = 2});
+  h.Say(event::Sync{.node = 2});
+  const auto log = std::find_if(h.all().begin(), h.all().end(), [](const Effect& effect) {
+    const auto* one = std::get_if<effect::Log>(&effect);
+    return one != nullptr && one->level == Level::kError;
+  });
+  ASSERT_NE(log, h.all().end());
+  EXPECT_EQ(std::get<effect::Log>(*log).about.node, 2u);
+  EXPECT_FALSE(std::get<effect::Log>(*log).about.rule.empty());
+  EXPECT_FALSE(std::get<effect::Log>(*log).about.verbose);
+}
+
 TEST(CollectionSlowLog, ArmsItsTimerAtBirthForFiveSeconds_SLOW_1) {
   Harness h;
   h.MakeTokens(0);

@@ -201,6 +201,7 @@ class Harness {
   }
 
   bool IsConnected(NodeId node) const { return collection_.IsConnected(node); }
+  const Collection& collection() const { return collection_; }
   Snapshot Look() const { return collection_.TakeSnapshot(); }
   NodeSnapshot Look(NodeId node) const {
     for (const NodeSnapshot& one : Look().nodes) {

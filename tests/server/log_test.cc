@@ -3,9 +3,18 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <optional>
 #include <string>
+
+#include "base/unique_fd.h"
 
 namespace sysmem::server {
 namespace {
@@ -68,6 +77,139 @@ TEST(Log, WritesWhatAClientSaidOnOneLineWithoutItsControlCharacters) {
   EXPECT_THAT(logged, HasSubstr("client uid 4242 pid 7 (evil\\x1b[2J): said"));
   EXPECT_THAT(logged, HasSubstr("\\n<3>forged line"));
   EXPECT_EQ(logged.find('\n'), logged.size() - 1);
+}
+
+TEST(Log, TellsErrorsFromWarnings) {
+  testing::internal::CaptureStderr();
+  StartLogging(LogLevel::kError);
+  const PeerInfo peer{.pid = 7, .uid = 4244, .command = "client"};
+  LogOfClient({.level = LogLevel::kWarning, .peer = peer, .what = "did something odd"});
+  LogOfClient({.level = LogLevel::kError, .peer = peer, .what = "did something wrong"});
+  const std::string logged = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(logged, Not(HasSubstr("odd")));
+  EXPECT_THAT(logged, HasSubstr("wrong"));
+}
+
+TEST(Log, LetsTheLinesOfOneComplaintThroughTogether) {
+  testing::internal::CaptureStderr();
+  StartLogging(LogLevel::kInfo);
+  const PeerInfo peer{.pid = 7, .uid = 4245, .command = "client"};
+  while (LogOfClient({.peer = peer, .what = "again"})) {
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_TRUE(LogOfClient({.peer = peer, .what = "more of it", .continues = true}));
+    }
+  }
+  const std::string logged = testing::internal::GetCapturedStderr();
+  const auto lines = std::count(logged.begin(), logged.end(), '\n');
+  EXPECT_EQ(lines, 4 * static_cast<int64_t>(ComplaintLimiter::kBurst));
+}
+
+TEST(Log, CountsWhatSomebodyAskedForApartFromComplaints) {
+  testing::internal::CaptureStderr();
+  StartLogging(LogLevel::kInfo);
+  const PeerInfo peer{.pid = 7, .uid = 4246, .command = "client"};
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(LogOfClient({.level = LogLevel::kInfo, .peer = peer, .what = "step by step"}));
+  }
+  EXPECT_TRUE(LogOfClient({.peer = peer, .what = "a complaint"}));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("a complaint"));
+}
+
+// A journal of this test's own: a socket, and a variable that calls standard error its stream.
+class Journal : public testing::Test {
+ protected:
+  void SetUp() override {
+    socket_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    path_.copy(address.sun_path, path_.size());
+    ::unlink(path_.c_str());
+    ASSERT_EQ(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    testing::internal::CaptureStderr();
+    struct stat stream {};
+    ASSERT_EQ(::fstat(STDERR_FILENO, &stream), 0);
+    const std::string name = std::to_string(stream.st_dev) + ":" + std::to_string(stream.st_ino);
+    ::setenv("JOURNAL_STREAM", name.c_str(), 1);
+    StartLogging(LogLevel::kInfo, path_);
+  }
+  void TearDown() override {
+    ::unsetenv("JOURNAL_STREAM");
+    StartLogging(LogLevel::kInfo);
+    testing::internal::GetCapturedStderr();
+    ::unlink(path_.c_str());
+  }
+  // The next entry; empty if there is none.
+  std::string Entry() {
+    std::string entry(16384, '\0');
+    const auto size = ::recv(socket_.get(), entry.data(), entry.size(), 0);
+    entry.resize(size > 0 ? static_cast<size_t>(size) : 0);
+    return entry;
+  }
+
+  const std::string path_ = testing::TempDir() + "journal-" + std::to_string(::getpid());
+  base::UniqueFd socket_;
+};
+
+TEST_F(Journal, GetsLinesWithTheirFields) {
+  const PeerInfo peer{.pid = 7, .uid = 4250, .command = "client"};
+  LogOfClient({.level = LogLevel::kError,
+               .peer = peer,
+               .what = "no allocation",
+               .fields = {.collection_id = 12,
+                          .collection_name = "frames",
+                          .node_id = 34,
+                          .rule = "M14",
+                          .error = "NO_MEMORY"}});
+  const std::string entry = Entry();
+  for (const char* field :
+       {"MESSAGE=client uid 4250 pid 7 (client): no allocation\n", "PRIORITY=3\n",
+        "SYSLOG_IDENTIFIER=sysmemd\n", "SYSMEM_CLIENT_UID=4250\n", "SYSMEM_CLIENT_PID=7\n",
+        "SYSMEM_COLLECTION_ID=12\n", "SYSMEM_COLLECTION_NAME=frames\n", "SYSMEM_NODE_ID=34\n",
+        "SYSMEM_RULE=M14\n", "SYSMEM_ERROR=NO_MEMORY\n"}) {
+    EXPECT_THAT(entry, HasSubstr(field));
+  }
+}
+
+TEST_F(Journal, GetsNoFieldsOfTheLineBefore) {
+  ComplainAbout({.pid = 7, .uid = 4251, .command = "client"}, "something");
+  spdlog::info("of the daemon itself");
+  EXPECT_THAT(Entry(), HasSubstr("SYSMEM_CLIENT_UID=4251\n"));
+  const std::string entry = Entry();
+  EXPECT_THAT(entry, HasSubstr("MESSAGE=of the daemon itself\nPRIORITY=6\n"));
+  EXPECT_THAT(entry, Not(HasSubstr("SYSMEM_")));
+}
+
+TEST_F(Journal, TakesANameWithALineInItForNoFieldOfItsOwn) {
+  LogOfClient({.peer = {.pid = 7, .uid = 4252, .command = "client"},
+               .what = "something",
+               .fields = {.collection_name = "a\nPRIORITY=0"}});
+  // The length of the value, eight bytes, stands between the key and the value.
+  EXPECT_THAT(Entry(), HasSubstr(std::string("SYSMEM_COLLECTION_NAME\n\x0c\0\0\0\0\0\0\0", 31) +
+                                 "a\nPRIORITY=0\n"));
+}
+
+TEST_F(Journal, ThatDoesNotReadLosesNothing) {
+  // Until the socket's queue is full; the kernel's default is ten or some hundreds.
+  for (int i = 0; i < 10'000; ++i) spdlog::info("line {}", i);
+  const std::string on_stderr = testing::internal::GetCapturedStderr();
+  std::string last;
+  int in_the_journal = 0;
+  for (std::string entry = Entry(); !entry.empty(); entry = Entry(), ++in_the_journal) {
+    last = std::move(entry);
+  }
+  const auto elsewhere = std::count(on_stderr.begin(), on_stderr.end(), '\n');
+  EXPECT_GT(in_the_journal, 0);
+  EXPECT_GT(elsewhere, 0);
+  EXPECT_EQ(in_the_journal + elsewhere, 10'000);
+  EXPECT_THAT(on_stderr, HasSubstr("<6>line 9999"));
+  testing::internal::CaptureStderr();
+}
+
+TEST_F(Journal, ThatIsNotThereLeavesTheText) {
+  StartLogging(LogLevel::kInfo, path_ + "-of-nobody");
+  spdlog::warn("to whom it may concern");
+  EXPECT_EQ(Entry(), "");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("<4>to whom it may concern"));
+  testing::internal::CaptureStderr();
 }
 
 TEST(Log, LeavesOutWhatIsBelowItsLevel) {

@@ -151,8 +151,7 @@ Json PartsForPrograms(const Cast& cast, const scenario::Scenario& scenario) {
 // As `why` would say it at this moment.
 Result<void> Tell(DaemonView& daemon, const Cast& cast, const scenario::Scenario& scenario,
                   const AllocOptions& options) {
-  Result<Json> detail = daemon.Ask(
-      "ShowCollection", {{"buffer_collection_id", std::to_string(cast.collection_id())}});
+  Result<Json> detail = daemon.ShowCollection(cast.collection_id());
   if (!detail.ok()) return detail.failure();
   if (options.json) {
     const Json document = {{"file", options.file},

@@ -1,10 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/sysmemctl/daemon_view.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <utility>
 
 namespace sysmem::ctl {
+namespace {
+
+// A collection that changes that often is shown as it comes.
+constexpr int kTries = 4;
+
+// `list` of the page goes to the end of that of `detail`; items that have the same `key` are one.
+void AddItems(const char* list, const char* key, const Json& page, Json& detail) {
+  Json& all = detail[list];
+  if (!all.is_array()) all = Json::array();
+  std::map<uint64_t, size_t> places;
+  for (size_t i = 0; i < all.size(); ++i) places.emplace(Number(all[i], key), i);
+  for (const Json& item : page.value(list, Json::array())) {
+    const auto [place, is_new] = places.emplace(Number(item, key), all.size());
+    if (is_new) {
+      all.push_back(item);
+    } else {
+      all[place->second] = item;
+    }
+  }
+}
+
+}  // namespace
+
+void AddPage(Json page, Json& detail) {
+  if (Number(page, "version") != Number(detail, "version") || Flag(page, "changed_meanwhile")) {
+    detail["changed_meanwhile"] = true;
+  }
+  AddItems("nodes", "node_id", page, detail);
+  AddItems("buffers", "index", page, detail);
+  for (Json& sentence : page["waiting_for"]) {
+    Json& all = detail["waiting_for"];
+    if (std::find(all.begin(), all.end(), sentence) == all.end()) all.push_back(sentence);
+  }
+  detail.erase("next_item");
+  if (page.contains("next_item")) detail["next_item"] = page["next_item"];
+}
 
 Result<DaemonView> DaemonView::Open(const std::string& path) {
   ConnectOptions options;
@@ -38,6 +76,26 @@ Result<Json> DaemonView::AskAll(const std::string& method, const std::string& li
     if (!page->contains("next_after")) return all;
     request["after"] = (*page)["next_after"];
   }
+}
+
+Result<Json> DaemonView::ShowCollection(uint64_t id) {
+  Result<Json> shown = ShowOnce(id);
+  for (int i = 1; i < kTries && shown.ok() && Flag(*shown, "changed_meanwhile"); ++i) {
+    shown = ShowOnce(id);
+  }
+  return shown;
+}
+
+Result<Json> DaemonView::ShowOnce(uint64_t id) {
+  Json request = {{"buffer_collection_id", std::to_string(id)}};
+  Result<Json> detail = Ask("ShowCollection", request);
+  while (detail.ok() && detail->contains("next_item")) {
+    request["first_item"] = (*detail)["next_item"];
+    Result<Json> page = Ask("ShowCollection", request);
+    if (!page.ok()) return page;
+    AddPage(*std::move(page), *detail);
+  }
+  return detail;
 }
 
 uint64_t Number(const Json& object, const char* field) {

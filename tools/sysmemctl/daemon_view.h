@@ -25,15 +25,25 @@ class DaemonView {
   // All pages of a list, as one array.
   Result<Json> AskAll(const std::string& method, const std::string& list);
 
+  // One collection in full: all pages of ShowCollection put together. When it changes between them
+  // they are asked for anew, some times; after that `changed_meanwhile` is true in the answer, and
+  // each node and buffer is in it once, as it was shown last.
+  Result<Json> ShowCollection(uint64_t id);
+
   std::string path() const { return client_.path(); }
 
  private:
+  Result<Json> ShowOnce(uint64_t id);
+
   explicit DaemonView(Client client) : client_(std::move(client)) {}
   Client client_;
 };
 
 // A number, however JSON carries it; 0 if the field is absent.
 uint64_t Number(const Json& object, const char* field);
+// Puts the next page of a ShowCollection onto what there is. Where both have a node or a buffer,
+// the page's stands.
+void AddPage(Json page, Json& detail);
 std::string Text(const Json& object, const char* field);
 bool Flag(const Json& object, const char* field);
 

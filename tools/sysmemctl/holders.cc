@@ -94,9 +94,7 @@ Result<std::vector<Json>> AllDetails(DaemonView& daemon) {
   if (!list.ok()) return list.failure();
   std::vector<Json> details;
   for (const Json& one : *list) {
-    Result<Json> detail =
-        daemon.Ask("ShowCollection",
-                   {{"buffer_collection_id", std::to_string(Number(one, "buffer_collection_id"))}});
+    Result<Json> detail = daemon.ShowCollection(Number(one, "buffer_collection_id"));
     if (detail.ok()) {
       details.push_back(*std::move(detail));
     } else if (detail.failure().error != Error::kNotFound) {

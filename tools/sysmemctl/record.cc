@@ -110,8 +110,7 @@ std::string DifferenceFrom(const Json& detail, const std::string& scenario) {
 }
 
 Result<ExitCode> RunRecord(DaemonView& daemon, uint64_t id, const std::string& output) {
-  Result<Json> detail =
-      daemon.Ask("ShowCollection", {{"buffer_collection_id", std::to_string(id)}});
+  Result<Json> detail = daemon.ShowCollection(id);
   if (!detail.ok()) return detail.failure();
   if (detail->value("nodes", Json::array()).empty()) {
     return Failed("nothing is known any more of who takes part in collection " +

@@ -92,6 +92,10 @@ std::string DescribeCollection(const Json& detail) {
   std::string text = DescribeSummary(detail);
   if (summary.contains("failure")) text += DescribeEnd(summary);
   text += DescribeWhy(Text(detail, "explanation"), true);
+  if (Flag(detail, "changed_meanwhile")) {
+    text +=
+        "it changed again and again while it was looked at: what follows is of several moments\n";
+  }
   for (const Json& waiting : detail.value("waiting_for", Json::array())) {
     text += "waiting for " + Safe(waiting.get<std::string>()) + "\n";
   }
@@ -135,8 +139,7 @@ std::string DescribeSession(const Json& session) {
 }
 
 Result<void> PrintOne(DaemonView& daemon, uint64_t id, bool json) {
-  Result<Json> collection =
-      daemon.Ask("ShowCollection", {{"buffer_collection_id", std::to_string(id)}});
+  Result<Json> collection = daemon.ShowCollection(id);
   if (collection.ok()) {
     std::cout << (json ? collection->dump(2) + "\n" : DescribeCollection(*collection));
     return {};

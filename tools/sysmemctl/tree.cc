@@ -199,8 +199,7 @@ std::string DrawDot(const Json& detail) {
 }
 
 Result<void> PrintTree(DaemonView& daemon, uint64_t id, TreeForm form) {
-  Result<Json> detail =
-      daemon.Ask("ShowCollection", {{"buffer_collection_id", std::to_string(id)}});
+  Result<Json> detail = daemon.ShowCollection(id);
   if (!detail.ok()) return detail.failure();
   switch (form) {
     case TreeForm::kText:

@@ -168,8 +168,7 @@ Json ReasonsForPrograms(const Json& given) {
 }
 
 Result<void> PrintWhy(DaemonView& daemon, uint64_t id, bool json) {
-  Result<Json> detail =
-      daemon.Ask("ShowCollection", {{"buffer_collection_id", std::to_string(id)}});
+  Result<Json> detail = daemon.ShowCollection(id);
   if (!detail.ok()) {
     if (detail.failure().error != Error::kNotFound) return detail.failure();
     return PrintOne(daemon, id, json);  // a session: why it ended, and what it left behind

@@ -9,6 +9,10 @@
 namespace sysmem::server::transport {
 namespace {
 
+// A page that has so much takes no further item: each may be large, by names and constraints of
+// clients, and gRPC takes no messages of any size.
+constexpr size_t kFullPageBytes = 1 << 20;
+
 sysmem2::CollectionState EncodeState(core::CollectionState state) {
   switch (state) {
     case core::CollectionState::kWaiting:
@@ -159,20 +163,52 @@ void EncodeBuffer(const BufferInfo& from, sysmem2::BufferInfo* to) {
   }
 }
 
-void EncodeNodes(const CollectionDetail& from, sysmem2::CollectionDetail* to) {
-  const bool waiting = from.snapshot.state == core::CollectionState::kWaiting;
-  for (const core::NodeSnapshot& node : from.snapshot.nodes) {
-    sysmem2::NodeInfo* info = to->add_nodes();
-    EncodeNode(node, info);
-    auto holder =
-        std::find_if(from.holders.begin(), from.holders.end(),
-                     [&](const HolderInfo& candidate) { return candidate.node == node.id; });
-    if (holder != from.holders.end()) EncodeHolder(*holder, info);
-    if (waiting && !node.ready && !node.comes_later) {
-      to->add_waiting_for(ValidUtf8(WhatIsMissing(node)));
+// As many of the items as fit.
+class PageOfItems {
+ public:
+  PageOfItems(const CollectionDetail& from, sysmem2::CollectionDetail* to) : from_(from), to_(to) {}
+
+  void Encode() {
+    if (from_.next_item) to_->set_next_item(*from_.next_item);
+    // Those that are gone have no entry here, but count: buffers say their index.
+    for (const core::NodeSnapshot& node : from_.snapshot.nodes) {
+      if (!Begin(from_.first_item + nodes_)) return;
+      Add(node);
+      ++nodes_;
+    }
+    for (const BufferInfo& buffer : from_.buffers) {
+      if (!Begin(from_.summary.nodes + buffer.index)) return;
+      EncodeBuffer(buffer, to_->add_buffers());
+      bytes_ += to_->buffers().rbegin()->ByteSizeLong();
     }
   }
-}
+
+ private:
+  // False: the page is full, and the next one begins with this item.
+  bool Begin(uint64_t item) {
+    if (bytes_ < kFullPageBytes) return true;
+    to_->set_next_item(item);
+    return false;
+  }
+  void Add(const core::NodeSnapshot& node) {
+    sysmem2::NodeInfo* info = to_->add_nodes();
+    EncodeNode(node, info);
+    const auto holder = std::lower_bound(
+        from_.holders.begin(), from_.holders.end(), node.id,
+        [](const HolderInfo& candidate, core::NodeId id) { return candidate.node < id; });
+    if (holder != from_.holders.end() && holder->node == node.id) EncodeHolder(*holder, info);
+    bytes_ += info->ByteSizeLong();
+    const bool waiting = from_.snapshot.state == core::CollectionState::kWaiting;
+    if (!waiting || node.ready || node.comes_later) return;
+    to_->add_waiting_for(ValidUtf8(WhatIsMissing(node)));
+    bytes_ += to_->waiting_for().rbegin()->size();
+  }
+
+  const CollectionDetail& from_;
+  sysmem2::CollectionDetail* const to_;
+  uint64_t nodes_ = 0;
+  size_t bytes_ = 0;
+};
 
 }  // namespace
 
@@ -191,12 +227,13 @@ void Encode(const CollectionSummary& from, sysmem2::CollectionSummary* to) {
 void Encode(const CollectionDetail& from, sysmem2::CollectionDetail* to) {
   const core::Snapshot& snapshot = from.snapshot;
   Encode(from.summary, to->mutable_summary());
-  EncodeNodes(from, to);
+  PageOfItems(from, to).Encode();
+  to->set_version(snapshot.version);
+  to->set_changed_meanwhile(snapshot.changed_meanwhile);
   if (snapshot.plan) {
     Encode(snapshot.plan->settings, to->mutable_settings());
     to->set_buffer_count(snapshot.plan->buffer_count);
   }
-  for (const BufferInfo& buffer : from.buffers) EncodeBuffer(buffer, to->add_buffers());
   if (snapshot.failure) {
     Encode(*snapshot.failure, to->mutable_summary()->mutable_failure());
   }

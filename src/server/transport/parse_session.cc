@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <string>
 
 #include "server/transport/optional_field.h"
@@ -45,11 +46,18 @@ Operation Parse(const sysmem2::GetServerInfoRequest&) { return op::GetServerInfo
 Operation Parse(const sysmem2::GetStatusRequest&) { return op::InspectStatus{}; }
 
 // Pages and filters of lists are cut out of the answer (pages.h).
-Operation Parse(const sysmem2::ListCollectionsRequest&) { return op::InspectCollections{}; }
+Operation Parse(const sysmem2::ListCollectionsRequest& from) {
+  op::InspectCollections list{.after = from.after()};
+  if (from.at_most() > 0) list.at_most = std::min<uint64_t>(from.at_most(), kMostItemsInPage);
+  return list;
+}
 
 Operation Parse(const sysmem2::ShowCollectionRequest& from) {
-  return op::InspectCollection{
-      .buffer_collection_id = IfSet(from.has_buffer_collection_id(), from.buffer_collection_id())};
+  op::InspectCollection show{
+      .buffer_collection_id = IfSet(from.has_buffer_collection_id(), from.buffer_collection_id()),
+      .first_item = from.first_item()};
+  if (from.at_most() > 0) show.most_items = std::min<uint64_t>(from.at_most(), kMostItemsInPage);
+  return show;
 }
 
 Operation Parse(const sysmem2::ListHeapsRequest&) { return op::InspectHeaps{}; }

@@ -76,10 +76,12 @@ TestEngine::TestEngine(EngineLimits limits, const std::function<Heap(Heap)>& dre
   options.encode_session_end = [](const SessionEnd& end) {
     return std::string(EndReasonName(end.reason));
   };
-  options.log = [this](core::effect::Log::Level, const PeerInfo&, const std::string& text) {
-    if (on_log_) on_log_(text);
+  options.log = [this](const LogLine& line) {
+    if (on_log_) on_log_(line.text);
     std::lock_guard lock(log_mutex_);
-    log_.push_back(text);
+    log_.push_back(line.text);
+    lines_.push_back({line.level, line.fields, line.continues});
+    return true;
   };
   change(options);
   engine_ = std::make_unique<Engine>(std::move(options), *loop_);
@@ -91,6 +93,15 @@ TestEngine::~TestEngine() {
   loop_->Stop();
   thread_.join();
   engine_.reset();
+}
+
+std::vector<TestEngine::Line> TestEngine::LinesWith(const std::string& part) {
+  std::lock_guard lock(log_mutex_);
+  std::vector<Line> lines;
+  for (size_t i = 0; i < log_.size(); ++i) {
+    if (log_[i].find(part) != std::string::npos) lines.push_back(lines_[i]);
+  }
+  return lines;
 }
 
 std::vector<std::string> TestEngine::Logged(const std::string& part) {

@@ -103,11 +103,19 @@ class TestEngine {
   }
   // Log lines that hold `part`, oldest first.
   std::vector<std::string> Logged(const std::string& part);
+  // The same with what programs may read of them.
+  struct Line {
+    core::effect::Log::Level level = {};
+    LogFields fields;
+    bool continues = false;
+  };
+  std::vector<Line> LinesWith(const std::string& part);
 
  private:
   std::function<void(const std::string&)> on_log_;
   std::mutex log_mutex_;
   std::vector<std::string> log_;
+  std::vector<Line> lines_;  // of log_
   heaps::ReservationGate gate_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Engine> engine_;

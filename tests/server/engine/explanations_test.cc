@@ -227,13 +227,14 @@ TEST(FailedCollections, ForgetTheOldestOnes) {
   EXPECT_FALSE(failed.Find(1, 100));
   EXPECT_TRUE(failed.Find(2, 100));
   EXPECT_EQ(failed.All(100).size(), FailedCollections::kMost);
-  EXPECT_EQ(failed.All(100).back().summary.buffer_collection_id, FailedCollections::kMost + 1);
+  EXPECT_EQ(failed.All(100).back().detail->summary.buffer_collection_id,
+            FailedCollections::kMost + 1);
 }
 
 TEST(FailedCollections, GrowOlder) {
   FailedCollections failed;
   failed.Keep(Failed(1), 100);
-  EXPECT_EQ(failed.Find(1, 105)->summary.age_ns, 15);
+  EXPECT_EQ(failed.Find(1, 105)->ago_ns, 5);
 }
 
 TEST(FailedCollections, KeepToTheirShareOfMemory) {
@@ -246,7 +247,8 @@ TEST(FailedCollections, KeepToTheirShareOfMemory) {
   EXPECT_TRUE(failed.Find(2, 100));
   failed.Keep(Failed(3, 2 * kHalf), 100);
   ASSERT_TRUE(failed.Find(3, 100));
-  EXPECT_TRUE(failed.Find(3, 100)->snapshot.nodes.empty()) << "too large to be kept in full";
+  EXPECT_TRUE(failed.Find(3, 100)->detail->snapshot.nodes.empty())
+      << "too large to be kept in full";
 }
 
 }  // namespace

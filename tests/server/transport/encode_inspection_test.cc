@@ -187,6 +187,36 @@ TEST(Inspection, LeavesOutProcessesThatMayNotBeKnown) {
   EXPECT_TRUE(shown.nodes(2).has_holder());
 }
 
+TEST(Inspection, EndsAPageOfLargeItemsEarlyAndSaysWhereTheNextBegins) {
+  CollectionDetail detail = SomeCollection();
+  detail.first_item = 100;
+  detail.next_item = 110;
+  for (core::NodeSnapshot& node : detail.snapshot.nodes) node.debug.name.assign(600 << 10, 'x');
+  const sysmem2::CollectionDetail shown = Shown(detail);
+  EXPECT_EQ(shown.nodes_size(), 2);
+  EXPECT_EQ(shown.next_item(), 102u);
+  EXPECT_EQ(shown.buffers_size(), 0);
+}
+
+TEST(Inspection, CountsBuffersAfterTheNodes) {
+  CollectionDetail detail = SomeCollection();
+  detail.summary.nodes = 3;
+  for (core::NodeSnapshot& node : detail.snapshot.nodes) node.debug.name.assign(400 << 10, 'x');
+  const sysmem2::CollectionDetail shown = Shown(detail);
+  EXPECT_EQ(shown.nodes_size(), 3);
+  EXPECT_EQ(shown.buffers_size(), 0);
+  EXPECT_EQ(shown.next_item(), 4u) << "buffer 1";
+}
+
+TEST(Inspection, SaysWhichVersionOfTheCollectionItShows) {
+  CollectionDetail detail = SomeCollection();
+  detail.snapshot.version = 41;
+  detail.snapshot.changed_meanwhile = true;
+  EXPECT_EQ(Shown(detail).version(), 41u);
+  EXPECT_TRUE(Shown(detail).changed_meanwhile());
+  EXPECT_FALSE(Shown(detail).has_next_item());
+}
+
 TEST(Inspection, ShowsThePlanOnceThereIsOne) {
   EXPECT_FALSE(Shown(SomeCollection()).has_settings());
   CollectionDetail detail = SomeCollection();

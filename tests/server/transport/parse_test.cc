@@ -306,13 +306,24 @@ TEST(ParseSession, ClosesHandlesAndAsksAboutTheDaemon) {
   As<op::Ping>(Parse(sysmem2::PingRequest()));
   As<op::GetServerInfo>(Parse(sysmem2::GetServerInfoRequest()));
   As<op::InspectStatus>(Parse(sysmem2::GetStatusRequest()));
-  As<op::InspectCollections>(Parse(sysmem2::ListCollectionsRequest()));
+  sysmem2::ListCollectionsRequest list;
+  EXPECT_EQ(As<op::InspectCollections>(Parse(list)).at_most, kMostItemsInPage);
+  list.set_after(7);
+  list.set_at_most(UINT32_MAX);
+  EXPECT_EQ(As<op::InspectCollections>(Parse(list)).after, 7u);
+  EXPECT_EQ(As<op::InspectCollections>(Parse(list)).at_most, kMostItemsInPage);
   As<op::InspectHeaps>(Parse(sysmem2::ListHeapsRequest()));
   As<op::InspectSessions>(Parse(sysmem2::ListSessionsRequest()));
   sysmem2::ShowCollectionRequest show;
   EXPECT_EQ(As<op::InspectCollection>(Parse(show)).buffer_collection_id, std::nullopt);
   show.set_buffer_collection_id(2);
   EXPECT_EQ(As<op::InspectCollection>(Parse(show)).buffer_collection_id, 2u);
+  EXPECT_EQ(As<op::InspectCollection>(Parse(show)).first_item, 0u);
+  EXPECT_EQ(As<op::InspectCollection>(Parse(show)).most_items, kMostItemsInPage);
+  show.set_first_item(UINT64_MAX);
+  show.set_at_most(5);
+  EXPECT_EQ(As<op::InspectCollection>(Parse(show)).first_item, UINT64_MAX);
+  EXPECT_EQ(As<op::InspectCollection>(Parse(show)).most_items, 5u);
 }
 
 }  // namespace

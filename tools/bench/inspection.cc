@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// sysmem-inspection-bench: what somebody who looks at everything, all the time, costs the others.
+//
+// One client holds ten thousand nodes in three collections. A process looks at them without a
+// pause, page by page; another client allocates buffers and another asks about one of these very
+// nodes, block by block in turn with and without that process. Daemon and clients have a processor
+// each (processors.h), and the process that looks gets of theirs what they leave: measured is what
+// the daemon does, not how processors are shared out. With --check it fails when a 99th percentile
+// is above its bound, in times of that without; or when a collection was kept busy for longer than
+// a millisecond at a time, by the daemon's own count.
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <sysmem/sysmem.hpp>
+#include <utility>
+#include <vector>
+
+#include "tools/bench/joins.h"
+#include "tools/bench/processors.h"
+#include "tools/bench/stopwatch.h"
+#include "tools/demo/private_daemon.h"
+#include "tools/demo/sentence.h"
+
+namespace sysmem::bench {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr double kBound = 1.3;
+constexpr uint64_t kHoldBoundNs = 1'000'000;
+constexpr size_t kNodes = 10'000;
+constexpr size_t kCollections = 3;     // so that each keeps within nodes_per_collection
+constexpr size_t kTokensPerCall = 64;  // of DuplicateSync
+constexpr std::chrono::seconds kPatience(60);
+
+Result<Json> Ask(Client& client, const char* method, const Json& request) {
+  Result<std::string> text = client.Inspect(method, request.dump());
+  if (!text.ok()) return text.failure();
+  Json reply = Json::parse(*text, nullptr, false);
+  if (reply.is_discarded()) return demo::Sentence("the daemon's answer is no JSON");
+  return reply;
+}
+
+// --- The one who looks -------------------------------------------------------------------------
+
+// All nodes of all collections once.
+Result<uint64_t> LookAtEverything(Client& client) {
+  uint64_t nodes = 0;
+  Result<Json> list = Ask(client, "ListCollections", Json::object());
+  if (!list.ok()) return list.failure();
+  for (const Json& summary : (*list)["collections"]) {
+    Json request{{"buffer_collection_id", summary["buffer_collection_id"]}};
+    while (true) {
+      Result<Json> page = Ask(client, "ShowCollection", request);
+      if (!page.ok()) break;  // that of a measured allocation may have ended
+      nodes += (*page)["nodes"].size();
+      if (!page->contains("next_item")) break;
+      request["first_item"] = (*page)["next_item"];
+    }
+  }
+  return nodes;
+}
+
+// Whether somebody has written to this pipe.
+bool HasByte(int pipe) {
+  pollfd poll_fd{.fd = pipe, .events = POLLIN, .revents = 0};
+  return ::poll(&poll_fd, 1, 0) > 0;
+}
+
+// Looks from one byte to the next, and answers that one with the number of nodes that it saw.
+// Returns when the other side is gone.
+Result<void> LookWhenTold(const std::string& socket_path, int commands, int answers) {
+  char command = 0;
+  if (::read(commands, &command, 1) != 1) return {};
+  Result<Client> client = Client::Connect({.path = socket_path});
+  if (!client.ok()) return client.failure();
+  do {
+    uint64_t nodes = 0;
+    do {
+      Result<uint64_t> seen = LookAtEverything(*client);
+      if (!seen.ok()) return seen.failure();
+      nodes += *seen;
+    } while (!HasByte(commands));
+    if (::read(commands, &command, 1) != 1) return {};
+    if (::write(answers, &nodes, sizeof(nodes)) != sizeof(nodes)) return {};
+  } while (::read(commands, &command, 1) == 1);
+  return {};
+}
+
+// The process that does. Started before the library has threads here.
+class Onlooker {
+ public:
+  static Result<std::unique_ptr<Onlooker>> Start(const std::string& socket_path) {
+    std::array<int, 2> commands{-1, -1};
+    std::array<int, 2> answers{-1, -1};
+    if (::pipe2(commands.data(), O_CLOEXEC) != 0 || ::pipe2(answers.data(), O_CLOEXEC) != 0) {
+      return demo::ErrnoSentence("pipe");
+    }
+    UniqueFd commands_read(commands[0]);
+    UniqueFd commands_write(commands[1]);
+    UniqueFd answers_read(answers[0]);
+    UniqueFd answers_write(answers[1]);
+    const pid_t child = ::fork();
+    if (child < 0) return demo::ErrnoSentence("fork");
+    if (child > 0) {
+      return std::unique_ptr<Onlooker>(
+          new Onlooker(child, std::move(commands_write), std::move(answers_read)));
+    }
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    StayOn(Side::kClient);
+    const sched_param none{};
+    ::sched_setscheduler(0, SCHED_IDLE, &none);
+    commands_write.reset();
+    answers_read.reset();
+    Result<void> looked = LookWhenTold(socket_path, commands_read.get(), answers_write.get());
+    if (!looked.ok()) std::cerr << "who looks: " << looked.failure().ToString() << "\n";
+    ::_exit(looked.ok() ? 0 : 1);
+  }
+  ~Onlooker() { ::kill(child_, SIGKILL); }
+  Onlooker(const Onlooker&) = delete;
+  Onlooker& operator=(const Onlooker&) = delete;
+
+  Result<void> Begin() { return Say(); }
+  // How many nodes it has seen since Begin.
+  Result<uint64_t> End() {
+    Result<void> said = Say();
+    if (!said.ok()) return said.failure();
+    uint64_t nodes = 0;
+    if (::read(answers_.get(), &nodes, sizeof(nodes)) != sizeof(nodes)) {
+      return demo::Sentence("the process that looks has ended");
+    }
+    return nodes;
+  }
+
+ private:
+  Onlooker(pid_t child, UniqueFd commands, UniqueFd answers)
+      : child_(child), commands_(std::move(commands)), answers_(std::move(answers)) {}
+  Result<void> Say() {
+    if (::write(commands_.get(), "l", 1) != 1) return demo::ErrnoSentence("write");
+    return {};
+  }
+
+  const pid_t child_;
+  UniqueFd commands_;
+  UniqueFd answers_;
+};
+
+// --- What there is to see ----------------------------------------------------------------------
+
+// Collections that wait for their first token, which is kept; every other node has constraints.
+struct Crowd {
+  std::vector<Token> unbound;
+  std::vector<Collection> bound;
+};
+
+Result<void> AddNodes(Crowd& crowd, Token& root, size_t count) {
+  Constraints constraints;
+  constraints.usage.emplace();
+  constraints.usage->cpu = SYSMEM_CPU_USAGE_READ;
+  constraints.min_buffer_count_for_camping = 1;
+  while (count > 0) {
+    const size_t now = std::min(count, kTokensPerCall);
+    const std::vector<uint32_t> masks(now, SYSMEM_SAME_RIGHTS);
+    Result<std::vector<Token>> tokens = root.DuplicateSync(masks, kPatience);
+    if (!tokens.ok()) return tokens.failure();
+    for (Token& token : *tokens) {
+      Result<Collection> collection = std::move(token).Bind();
+      if (!collection.ok()) return collection.failure();
+      Result<void> told = collection->SetConstraints(constraints);
+      if (!told.ok()) return told;
+      crowd.bound.push_back(*std::move(collection));
+    }
+    count -= now;
+  }
+  return {};
+}
+
+Result<Crowd> MakeCrowd(Client& client) {
+  Crowd crowd;
+  for (size_t i = 0; i < kCollections; ++i) {
+    Result<Token> root = client.CreateToken();
+    if (!root.ok()) return root.failure();
+    Result<void> named = root->SetDebugClientInfo("one of ten thousand", i);
+    if (!named.ok()) return named.failure();
+    Result<void> added = AddNodes(crowd, *root, (kNodes + kCollections - 1) / kCollections - 1);
+    if (!added.ok()) return added.failure();
+    crowd.unbound.push_back(*std::move(root));
+  }
+  Result<void> all = client.Roundtrip(kPatience);
+  if (!all.ok()) return all.failure();
+  return crowd;
+}
+
+// --- Figures -----------------------------------------------------------------------------------
+
+struct Durations {
+  std::vector<int64_t> without;
+  std::vector<int64_t> with;
+};
+
+double Percentile(const std::vector<int64_t>& sorted, double part) {
+  return static_cast<double>(
+      sorted[static_cast<size_t>(part * static_cast<double>(sorted.size() - 1))]);
+}
+
+void Print(const char* what, std::vector<int64_t>& durations) {
+  std::sort(durations.begin(), durations.end());
+  std::printf("%-44s", what);
+  for (const double part : {0.5, 0.9, 0.99, 1.0}) {
+    std::printf(" %8.1f", Percentile(durations, part) / 1e3);
+  }
+  std::printf("\n");
+}
+
+// True if the ratio is within its bound.
+bool Print(const char* what, Durations& durations) {
+  std::printf("%s, %zu of each\n", what, durations.with.size());
+  Print("  alone", durations.without);
+  Print("  while somebody looks", durations.with);
+  const double tail = Percentile(durations.with, 0.99) / Percentile(durations.without, 0.99);
+  std::printf("  p99 ratio %.2f (bound %.1f%s)\n", tail, kBound, tail > kBound ? ", ABOVE" : "");
+  return tail <= kBound;
+}
+
+// Asks about a node that somebody may be looking at.
+Result<std::vector<int64_t>> MeasureSyncs(Token& token, unsigned count) {
+  std::vector<int64_t> durations;
+  for (unsigned i = 0; i < count; ++i) {
+    const Stopwatch watch;
+    Result<void> done = token.Sync(kPatience);
+    durations.push_back(watch.ns());
+    if (!done.ok()) return done.failure();
+  }
+  return durations;
+}
+
+Result<void> MeasureBlock(Client& client, Token& token, unsigned count,
+                          std::vector<int64_t>& allocations, std::vector<int64_t>& syncs) {
+  Result<std::vector<int64_t>> block = MeasureAllocations(client, count);
+  if (!block.ok()) return block.failure();
+  allocations.insert(allocations.end(), block->begin(), block->end());
+  block = MeasureSyncs(token, count);
+  if (!block.ok()) return block.failure();
+  syncs.insert(syncs.end(), block->begin(), block->end());
+  return {};
+}
+
+struct Figures {
+  Durations allocations;
+  Durations syncs;
+  uint64_t seen = 0;
+};
+
+// Blocks in turn, each kind first in every other round.
+Result<Figures> Measure(Client& client, Token& token, Onlooker& onlooker, unsigned rounds,
+                        unsigned block) {
+  Figures figures;
+  for (unsigned round = 0; round < rounds; ++round) {
+    for (const bool is_watched : {round % 2 == 0, round % 2 != 0}) {
+      if (!is_watched) {
+        Result<void> measured =
+            MeasureBlock(client, token, block, figures.allocations.without, figures.syncs.without);
+        if (!measured.ok()) return measured.failure();
+        continue;
+      }
+      Result<void> begun = onlooker.Begin();
+      if (!begun.ok()) return begun.failure();
+      Result<void> measured =
+          MeasureBlock(client, token, block, figures.allocations.with, figures.syncs.with);
+      if (!measured.ok()) return measured.failure();
+      Result<uint64_t> seen = onlooker.End();
+      if (!seen.ok()) return seen.failure();
+      figures.seen += *seen;
+    }
+  }
+  return figures;
+}
+
+// What the daemon says of itself.
+Result<uint64_t> LongestHoldNs(Client& client) {
+  Result<Json> status = Ask(client, "GetStatus", Json::object());
+  if (!status.ok()) return status.failure();
+  for (const Json& counter : (*status)["counters"]) {
+    if (counter["name"] != "inspection_longest_hold") continue;
+    return std::stoull(counter["value"].get<std::string>());
+  }
+  return demo::Sentence("the daemon does not count how long inspection keeps collections busy");
+}
+
+// True if everything is within its bound.
+Result<bool> Run(unsigned rounds, unsigned block) {
+  Result<std::unique_ptr<demo::Workspace>> workspace = demo::Workspace::Create();
+  if (!workspace.ok()) return workspace.failure();
+  Result<std::unique_ptr<Onlooker>> onlooker = Onlooker::Start((*workspace)->socket_path());
+  if (!onlooker.ok()) return onlooker.failure();
+  StayOn(Side::kServer);  // the daemon inherits it
+  Result<std::unique_ptr<demo::PrivateDaemon>> daemon = demo::PrivateDaemon::Start(**workspace);
+  if (!daemon.ok()) return daemon.failure();
+  StayOn(Side::kClient);
+  Result<Client> holder = Client::Connect({.path = (*workspace)->socket_path()});
+  if (!holder.ok()) return holder.failure();
+  Result<Client> client = Client::Connect({.path = (*workspace)->socket_path()});
+  if (!client.ok()) return client.failure();
+  Result<Crowd> crowd = MakeCrowd(*holder);
+  if (!crowd.ok()) return crowd.failure();
+  Token& token = crowd->unbound.back();
+
+  Figures none;
+  Result<void> warm =
+      MeasureBlock(*client, token, block, none.allocations.without, none.syncs.without);
+  if (!warm.ok()) return warm.failure();
+  Result<Figures> figures = Measure(*client, token, **onlooker, rounds, block);
+  if (!figures.ok()) return figures.failure();
+  std::printf("%-44s %8s %8s %8s %8s\n", "", "p50 us", "p90 us", "p99 us", "max us");
+  bool good = Print("an allocation of five buffers", figures->allocations);
+  good = Print("a call about a node that is looked at", figures->syncs) && good;
+  Result<uint64_t> hold_ns = LongestHoldNs(*client);
+  if (!hold_ns.ok()) return hold_ns.failure();
+  const bool brief = *hold_ns <= kHoldBoundNs;
+  std::printf("%llu nodes were looked at; longest hold %.1f us (bound %.0f%s)\n",
+              static_cast<unsigned long long>(figures->seen), static_cast<double>(*hold_ns) / 1e3,
+              static_cast<double>(kHoldBoundNs) / 1e3, brief ? "" : ", ABOVE");
+  return good && brief;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app{"Measures what inspection of ten thousand nodes costs others."};
+  unsigned rounds = 12;
+  unsigned block = 500;
+  bool check = false;
+  app.add_option("--rounds", rounds, "Blocks of each kind (default 12)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--block", block, "Calls of each kind in a block (default 500)")
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--check", check, "Fail when something is above its bound");
+  CLI11_PARSE(app, argc, argv);
+  Result<bool> good = Run(rounds, block);
+  if (!good.ok()) {
+    std::cerr << "sysmem-inspection-bench: " << good.failure().ToString() << "\n";
+    return 1;
+  }
+  return check && !*good ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace sysmem::bench
+
+int main(int argc, char** argv) { return sysmem::bench::Main(argc, argv); }
