@@ -40,6 +40,8 @@ scdoc                   makes the man pages
 libgtest-dev            tests
 libgmock-dev            matchers in tests
 clang-format            the format of the sources, a test
+python3-jsonschema      holds what sysmemctl --json prints against its schemas
+python3-protobuf        makes the schema of the protocol (tools/make_schemas.py)
 git                     lists the files that the source checks read
 qemu-system-x86         the virtual machine with other kernels (tests/vm)
 busybox-static          the user space of that machine

@@ -265,9 +265,9 @@ int RunAllocDry(const std::string& socket, const AllocOptions& options) {
   UseLiveHeaps(heaps->value("heaps", Json::array()), scenario->settings);
   const scenario::Outcome outcome = scenario::Simulate(*scenario);
   if (options.json) {
-    std::cout
-        << OutcomeAsJson(*scenario, outcome).dump(2, ' ', false, Json::error_handler_t::replace)
-        << "\n";
+    Json document = OutcomeAsJson(*scenario, outcome);
+    document["file"] = options.file;
+    std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
   } else {
     std::cout << DescribeOutcome(*scenario, outcome);
   }

@@ -43,6 +43,7 @@ class ProgramTest : public ::testing::Test {
     return "(pid " + std::to_string(::getpid()) + ", uid " + std::to_string(::getuid()) + ")";
   }
   Client& client() { return *client_; }
+  const std::string& socket_path() const { return daemon_.socket_path(); }
 
  private:
   const std::string name_;
