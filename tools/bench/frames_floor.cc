@@ -26,6 +26,7 @@ namespace {
 constexpr char kMakeAndSend = 'c';
 constexpr char kGetReady = 'r';  // answered with a byte
 constexpr char kSendReady = 'w';
+constexpr char kNothing = 'n';  // answered with a byte
 
 using Frames = std::array<UniqueFd, kFrames>;
 
@@ -103,6 +104,7 @@ void Serve(int socket) {
   while (good && ::recv(socket, &wanted, 1, 0) == 1) {
     Frames made;
     if (wanted == kMakeAndSend) good = MakeAll(made) && SendAll(socket, made);
+    if (wanted == kNothing) good = ::send(socket, "", 1, MSG_NOSIGNAL) == 1;
     if (wanted == kGetReady) good = MakeAll(ready) && ::send(socket, "", 1, MSG_NOSIGNAL) == 1;
     if (wanted == kSendReady) {
       good = SendAll(socket, ready);
@@ -163,6 +165,20 @@ Result<std::vector<int64_t>> FramesFloor::MeasureCold(unsigned count) {
 
 Result<std::vector<int64_t>> FramesFloor::MeasureWarm(unsigned count) {
   return Measure(true, count);
+}
+
+Result<std::vector<int64_t>> FramesFloor::MeasureEmpty(unsigned count) {
+  std::vector<int64_t> durations;
+  for (unsigned i = 0; i < count; ++i) {
+    char answer = 0;
+    const Stopwatch watch;
+    if (::send(socket_.get(), &kNothing, 1, MSG_NOSIGNAL) != 1 ||
+        ::recv(socket_.get(), &answer, 1, 0) != 1) {
+      return demo::Sentence("the floor ended early");
+    }
+    durations.push_back(watch.ns());
+  }
+  return durations;
 }
 
 }  // namespace sysmem::bench

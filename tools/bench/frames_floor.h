@@ -31,6 +31,8 @@ class FramesFloor {
   // Nanoseconds from asking until the descriptors are here, `count` times.
   Result<std::vector<int64_t>> MeasureCold(unsigned count);
   Result<std::vector<int64_t>> MeasureWarm(unsigned count);
+  // Nothing but a byte there and one back: the floor of any round trip.
+  Result<std::vector<int64_t>> MeasureEmpty(unsigned count);
 
  private:
   FramesFloor(UniqueFd socket, pid_t server) : socket_(std::move(socket)), server_(server) {}

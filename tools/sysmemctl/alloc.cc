@@ -19,6 +19,7 @@
 #include "tools/sysmemctl/simulate.h"
 #include "tools/sysmemctl/text.h"
 #include "tools/sysmemctl/why.h"
+#include "tools/sysmemctl/wrap.h"
 
 namespace sysmem::ctl {
 namespace {
@@ -162,7 +163,8 @@ Result<void> Tell(DaemonView& daemon, const Cast& cast, const scenario::Scenario
   }
   Result<Json> sessions = daemon.AskAll("ListSessions", "sessions");
   if (!sessions.ok()) return sessions.failure();
-  std::cout << DescribeReasons(*detail, *sessions) << DescribeParts(cast, scenario);
+  PrintWrapped(DescribeReasons(*detail, *sessions, Colours(StandardOutputHasColour())) +
+               DescribeParts(cast, scenario));
   return {};
 }
 

@@ -59,7 +59,7 @@ std::map<HolderKey, Group> GroupHolders(const Json& buffers) {
   return groups;
 }
 
-std::string DescribeHolders(const Json& buffers) {
+std::string DescribeHolders(const Json& buffers, const Colours& colours) {
   Table table({{"  HELD BY", Table::Align::kLeft},
                {"THROUGH NODE", Table::Align::kLeft},
                {"BUFFERS", Table::Align::kLeft},
@@ -71,7 +71,7 @@ std::string DescribeHolders(const Json& buffers) {
     table.Add(
         {"  " + process, through, Ranges(group.buffers), hold, access, Duration(group.age_ns)});
   }
-  return table.empty() ? "" : table.ToString();
+  return table.empty() ? "" : table.ToString(colours);
 }
 
 // "0 at 0x10000100000, 1 at 0x10000200000", of those whose heap knows.
@@ -101,7 +101,7 @@ std::string DescribeUntracked(const Json& buffers) {
 
 }  // namespace
 
-std::string DescribeBuffers(const Json& detail) {
+std::string DescribeBuffers(const Json& detail, const Colours& colours) {
   const Json buffers = detail.value("buffers", Json::array());
   if (buffers.empty()) return "";
   Table table({{"  BUFFER", Table::Align::kRight},
@@ -119,7 +119,8 @@ std::string DescribeBuffers(const Json& detail) {
          std::to_string(Number(buffer, "hand_outs")),
          std::to_string(Number(buffer, "device")) + ":" + std::to_string(Number(buffer, "inode"))});
   }
-  return "buffers:\n" + table.ToString() + DescribeAddresses(buffers) + DescribeHolders(buffers) +
+  return colours.In(Colour::kBold, "buffers:") + "\n" + table.ToString(colours) +
+         DescribeAddresses(buffers) + DescribeHolders(buffers, colours) +
          DescribeUntracked(buffers);
 }
 

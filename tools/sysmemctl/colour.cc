@@ -15,10 +15,14 @@ const char* Escape(Colour colour) {
       return "\x1b[31m";
     case Colour::kGreen:
       return "\x1b[32m";
+    case Colour::kYellow:
+      return "\x1b[33m";
     case Colour::kCyan:
       return "\x1b[36m";
     case Colour::kGrey:
       return "\x1b[90m";
+    case Colour::kBold:
+      return "\x1b[1m";
   }
   return "";
 }

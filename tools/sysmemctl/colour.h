@@ -7,7 +7,7 @@
 
 namespace sysmem::ctl {
 
-enum class Colour { kRed, kGreen, kCyan, kGrey };
+enum class Colour { kRed, kGreen, kYellow, kCyan, kGrey, kBold };
 
 // Standard output is a terminal that is not "dumb", and $NO_COLOR is not set (no-color.org).
 bool StandardOutputHasColour();

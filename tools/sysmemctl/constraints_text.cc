@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/pixel_format.h"
+#include "core/usage_names.h"
 #include "tools/sysmemctl/commands.h"
 #include "tools/sysmemctl/text.h"
 
@@ -19,6 +20,15 @@ std::string FormatText(const Json& format) {
   std::string text(PixelFormatName(static_cast<uint32_t>(Number(format, "pixel_format"))));
   if (!format.contains("pixel_format_modifier")) return text;
   return text + " " + core::ModifierName(Number(format, "pixel_format_modifier"));
+}
+
+// "cpu READ|WRITE, video CAPTURE".
+std::string UsageWords(const Json& usage) {
+  core::BufferUsage bits;
+  for (const core::UsageClass& one : core::UsageClasses()) {
+    bits.*one.field = static_cast<uint32_t>(Number(usage, one.name));
+  }
+  return core::UsageText(bits);
 }
 
 // "min_size_bytes 4096, max_size_bytes 8192": every field that was sent, under its own name.
@@ -52,7 +62,7 @@ std::string DescribeConstraints(const Json& constraints, const std::string& inde
   Json flat = Json::object();
   for (const auto& [name, value] : constraints.items()) {
     if (name == "usage") {
-      text += indent + "usage: " + Fields(value) + "\n";
+      text += indent + "usage: " + UsageWords(value) + "\n";
     } else if (name == "buffer_memory_constraints") {
       text += indent + "memory: " + Fields(value) + "\n";
     } else if (name == "image_format_constraints") {

@@ -34,7 +34,8 @@ void PrintCollections(const Json& collections) {
                Bytes(Number(one, "bytes")), Duration(Number(one, "age_ns")),
                Process(one.value("creator", Json::object()))});
   }
-  std::cout << (table.empty() ? "no collections\n" : table.ToString());
+  std::cout << (table.empty() ? "no collections\n"
+                              : table.ToString(Colours(StandardOutputHasColour())));
   const bool any_outlived = std::any_of(collections.begin(), collections.end(), IsOutlived);
   if (any_outlived) {
     std::cout << "outlived: no node is left, but somebody holds buffers; `show` tells who\n";
@@ -57,7 +58,7 @@ void PrintSessions(const Json& sessions) {
                std::to_string(Number(one, "buffers_held")), Bytes(Number(one, "bytes_held")),
                Duration(Number(one, "age_ns"))});
   }
-  std::cout << "\n" << table.ToString();
+  std::cout << "\n" << table.ToString(Colours(StandardOutputHasColour()));
 }
 
 }  // namespace

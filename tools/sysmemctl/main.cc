@@ -12,12 +12,14 @@
 
 #include "sysmem_version.h"
 #include "tools/sysmemctl/alloc.h"
+#include "tools/sysmemctl/bench.h"
 #include "tools/sysmemctl/commands.h"
 #include "tools/sysmemctl/doctor.h"
 #include "tools/sysmemctl/holders.h"
 #include "tools/sysmemctl/metrics.h"
 #include "tools/sysmemctl/record.h"
 #include "tools/sysmemctl/replay.h"
+#include "tools/sysmemctl/run.h"
 #include "tools/sysmemctl/simulate.h"
 #include "tools/sysmemctl/top.h"
 #include "tools/sysmemctl/tree.h"
@@ -59,6 +61,16 @@ void AddAllocOptions(CLI::App& alloc, AllocCommand& to) {
   fault("--unbound", to.faults.unbound, "This participant never binds its token");
   fault("--silent", to.faults.silent, "This participant never says what it needs");
   fault("--leaving", to.faults.leaving, "This participant goes when it has its buffers");
+}
+
+void AddRunOptions(CLI::App& run, RunOptions& to) {
+  run.add_option("COMMAND", to.words, "Commands and arguments, behind --; '|' between two commands")
+      ->required();
+  run.add_option("--share", to.sharing, "Only these commands get a token, from 1 (default: all)")
+      ->type_name("NUMBER,...")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  run.add_flag("--verbose", to.verbose, "Tell who keeps the others waiting, and how they ended");
 }
 
 int RunAllocCommand(const std::string& socket, AllocCommand& command) {
@@ -120,6 +132,14 @@ int Main(int argc, char** argv) {
   std::string output;
   record->add_option("--output", output, "Write to this file, not to standard output")
       ->type_name("FILE");
+  auto* run = app.add_subcommand("run", "Start commands that share buffers, connected by pipes");
+  RunOptions pipeline;
+  AddRunOptions(*run, pipeline);
+  auto* bench = app.add_subcommand("bench", "The quick figures of this machine");
+  BenchOptions figures_wanted;
+  bench->add_option("--rounds", figures_wanted.rounds, "How often everything is measured")
+      ->check(CLI::Range(1u, 100'000u))
+      ->capture_default_str();
   auto* replay = app.add_subcommand("replay", "Play what a daemon recorded, and compare");
   std::string recording;
   replay->add_option("FILE", recording, "What sysmemd --record wrote")->required();
@@ -132,6 +152,9 @@ int Main(int argc, char** argv) {
   scenarios.json = json;
   allocation.json = json;
   if (*alloc) return RunAllocCommand(socket, allocation);
+  figures_wanted.json = json;
+  if (*bench) return RunBench(socket, figures_wanted);
+  if (*run) return RunCommands(socket, pipeline);
   if (*simulate) return SimulateFiles(scenarios);
   if (*replay) return ReplayFile(recording, json);
   if (*doctor) return RunDoctor(socket, json);

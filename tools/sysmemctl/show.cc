@@ -5,15 +5,20 @@
 #include "tools/sysmemctl/commands.h"
 #include "tools/sysmemctl/node_text.h"
 #include "tools/sysmemctl/text.h"
+#include "tools/sysmemctl/wrap.h"
 
 namespace sysmem::ctl {
 namespace {
 
 // `3 collection "decoder", ready, held by ffmpeg (...)`.
-std::string DescribeNode(const Json& node) {
-  std::string line = NodeTitle(node);
-  if (IsOrphaned(node)) return line + ", released and closed; what it said still counts";
-  line += ", " + EnumWord(Text(node, "state"), "NODE_STATE_");
+std::string DescribeNode(const Json& node, const Colours& colours) {
+  if (IsOrphaned(node)) {
+    return colours.In(Colour::kGrey,
+                      NodeTitle(node) + ", released and closed; what it said still counts");
+  }
+  const std::string state = EnumWord(Text(node, "state"), "NODE_STATE_");
+  std::string line = colours.In(Colour::kBold, NodeTitle(node)) + ", " +
+                     (IsNotReady(node) ? colours.In(Colour::kRed, state) : state);
   if (Flag(node, "weak")) line += ", weak";
   if (Flag(node, "released")) line += ", released";
   line += ", " + NodeHolder(node);
@@ -21,7 +26,7 @@ std::string DescribeNode(const Json& node) {
   return line;
 }
 
-std::string DescribeTree(const Json& nodes) {
+std::string DescribeTree(const Json& nodes, const Colours& colours) {
   Children children = ChildrenByParent(nodes);
   std::string text;
   // Depth first, so that a child stands under its parent.
@@ -36,7 +41,7 @@ std::string DescribeTree(const Json& nodes) {
     auto [node, depth] = open.back();
     open.pop_back();
     const std::string indent(2 + 2 * depth, ' ');
-    text += indent + DescribeNode(*node) + "\n";
+    text += indent + DescribeNode(*node, colours) + "\n";
     if (node->contains("constraints")) {
       text += DescribeConstraints((*node)["constraints"], indent + "    ");
     } else if (Flag(*node, "constraints_set")) {
@@ -68,30 +73,42 @@ std::string DescribeFailure(const Json& failure) {
 
 }  // namespace
 
-std::string DescribeSummary(const Json& detail) {
+std::string CollectionStateWord(const Json& summary, const Colours& colours) {
+  const std::string word = EnumWord(Text(summary, "state"), "COLLECTION_STATE_");
+  const Colour colour = word == "allocated"  ? Colour::kGreen
+                        : word == "failed"   ? Colour::kRed
+                        : word == "outlived" ? Colour::kCyan
+                                             : Colour::kYellow;
+  return colours.In(colour, word);
+}
+
+std::string DescribeSummary(const Json& detail, const Colours& colours) {
   const Json summary = detail.value("summary", Json::object());
   std::string text = "collection " + std::to_string(Number(summary, "buffer_collection_id"));
   const std::string name = Text(summary, "name");
   if (!name.empty()) text += " \"" + Safe(name) + "\"";
-  text += ", " + EnumWord(Text(summary, "state"), "COLLECTION_STATE_") + ", begun " +
-          Duration(Number(summary, "age_ns")) + " ago by " +
-          Process(summary.value("creator", Json::object())) + "\n";
+  text = colours.In(Colour::kBold, text) + ", " + CollectionStateWord(summary, colours) +
+         ", begun " + Duration(Number(summary, "age_ns")) + " ago by " +
+         Process(summary.value("creator", Json::object())) + "\n";
   if (!detail.contains("settings")) return text;
-  return text + "result: " + std::to_string(Number(detail, "buffer_count")) + " x " +
+  return text + colours.In(Colour::kBold, "result:") + " " +
+         std::to_string(Number(detail, "buffer_count")) + " x " +
          DescribeSettings(detail["settings"]) + "\n";
 }
 
-std::string DescribeEnd(const Json& summary) {
+std::string DescribeEnd(const Json& summary, const Colours& colours) {
   // Buffers that live on have not failed.
   const bool outlived = Text(summary, "state") == "COLLECTION_STATE_OUTLIVED";
-  return (outlived ? "its nodes ended: " : "failure: ") + DescribeFailure(summary["failure"]);
+  return colours.In(outlived ? Colour::kBold : Colour::kRed,
+                    outlived ? "its nodes ended:" : "failure:") +
+         " " + DescribeFailure(summary["failure"]);
 }
 
-std::string DescribeCollection(const Json& detail) {
+std::string DescribeCollection(const Json& detail, const Colours& colours) {
   const Json summary = detail.value("summary", Json::object());
-  std::string text = DescribeSummary(detail);
-  if (summary.contains("failure")) text += DescribeEnd(summary);
-  text += DescribeWhy(Text(detail, "explanation"), true);
+  std::string text = DescribeSummary(detail, colours);
+  if (summary.contains("failure")) text += DescribeEnd(summary, colours);
+  text += DescribeWhy(Text(detail, "explanation"), true, colours);
   if (Flag(detail, "changed_meanwhile")) {
     text +=
         "it changed again and again while it was looked at: what follows is of several moments\n";
@@ -101,11 +118,11 @@ std::string DescribeCollection(const Json& detail) {
   }
   const Json nodes = detail.value("nodes", Json::array());
   text += nodes.empty() ? "nodes: none is left; each buffer lives as long as somebody holds it\n"
-                        : "nodes:\n" + DescribeTree(nodes);
+                        : colours.In(Colour::kBold, "nodes:") + "\n" + DescribeTree(nodes, colours);
   if (const uint64_t trackings = Number(detail, "lifetime_trackings"); trackings > 0) {
     text += "lifetime trackings not over: " + std::to_string(trackings) + "\n";
   }
-  return text + DescribeBuffers(detail);
+  return text + DescribeBuffers(detail, colours);
 }
 
 std::string DescribeSession(const Json& session) {
@@ -141,7 +158,11 @@ std::string DescribeSession(const Json& session) {
 Result<void> PrintOne(DaemonView& daemon, uint64_t id, bool json) {
   Result<Json> collection = daemon.ShowCollection(id);
   if (collection.ok()) {
-    std::cout << (json ? collection->dump(2) + "\n" : DescribeCollection(*collection));
+    if (json) {
+      std::cout << collection->dump(2) << "\n";
+    } else {
+      PrintWrapped(DescribeCollection(*collection, Colours(StandardOutputHasColour())));
+    }
     return {};
   }
   if (collection.failure().error != Error::kNotFound) return collection.failure();

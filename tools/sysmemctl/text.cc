@@ -73,13 +73,14 @@ std::string HeapName(const Json& heap) {
   return ShortHeapName(Text(heap, "heap_type"), Number(heap, "id"));
 }
 
-std::string DescribeWhy(const std::string& explanation, bool headline_is_told) {
+std::string DescribeWhy(const std::string& explanation, bool headline_is_told,
+                        const Colours& colours) {
   std::istringstream sentences(explanation);
   std::string sentence;
   if (headline_is_told) std::getline(sentences, sentence);
   std::string text;
   while (std::getline(sentences, sentence)) text += "  " + sentence + "\n";
-  return text.empty() ? "" : "Why:\n" + text;
+  return text.empty() ? "" : colours.In(Colour::kBold, "Why:") + "\n" + text;
 }
 
 std::string ShortHeapName(const std::string& heap_type, uint64_t id) {
@@ -95,7 +96,7 @@ void Table::Add(std::vector<std::string> row) {
   rows_.push_back(std::move(row));
 }
 
-std::string Table::ToString() const {
+std::string Table::ToString(const Colours& colours) const {
   std::vector<size_t> widths;
   for (size_t column = 0; column < columns_.size(); ++column) {
     size_t width = columns_[column].first.size();
@@ -103,7 +104,7 @@ std::string Table::ToString() const {
     widths.push_back(width);
   }
   std::string text;
-  auto add = [&](auto&& cell_of) {
+  auto line_of = [&](auto&& cell_of) {
     std::string line;
     for (size_t column = 0; column < columns_.size(); ++column) {
       const std::string& cell = cell_of(column);
@@ -112,11 +113,14 @@ std::string Table::ToString() const {
       line += columns_[column].second == Align::kRight ? fill + cell : cell + fill;
     }
     line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
+    return line;
   };
-  add([&](size_t column) -> const std::string& { return columns_[column].first; });
+  text += colours.In(Colour::kBold, line_of([&](size_t column) -> const std::string& {
+                       return columns_[column].first;
+                     })) +
+          "\n";
   for (const auto& row : rows_) {
-    add([&](size_t column) -> const std::string& { return row[column]; });
+    text += line_of([&](size_t column) -> const std::string& { return row[column]; }) + "\n";
   }
   return text;
 }

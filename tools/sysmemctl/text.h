@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/sysmemctl/colour.h"
 #include "tools/sysmemctl/daemon_view.h"
 
 namespace sysmem::ctl {
@@ -32,7 +33,8 @@ std::string HeapName(const Json& heap);
 std::string ShortHeapName(const std::string& heap_type, uint64_t id);
 // "Why:" and the sentences of an explanation, one per line, without the first one if that stands
 // above already. Nothing if none is left. Names in it are escaped already, by whoever wrote it.
-std::string DescribeWhy(const std::string& explanation, bool headline_is_told);
+std::string DescribeWhy(const std::string& explanation, bool headline_is_told,
+                        const Colours& colours = Colours(false));
 
 // Rows in aligned columns; the first row is the heading. Columns of numbers align to the right.
 class Table {
@@ -41,7 +43,7 @@ class Table {
   explicit Table(std::vector<std::pair<std::string, Align>> columns);
   void Add(std::vector<std::string> row);
   bool empty() const { return rows_.empty(); }
-  std::string ToString() const;
+  std::string ToString(const Colours& colours = Colours(false)) const;  // the heading in bold
 
  private:
   std::vector<std::pair<std::string, Align>> columns_;

@@ -40,10 +40,13 @@ class Screen {
     ::erase();
     for (size_t i = 0; i < lines.size(); ++i) {
       const bool heading = i == 4 || i + 1 == lines.size();
-      if (heading) ::attron(A_REVERSE);
-      ::move(static_cast<int>(i), 0);
+      const auto row = static_cast<int>(i);
+      ::move(row, 0);
       ::addstr(lines[i].c_str());
-      if (heading) ::attroff(A_REVERSE);
+      // A bar from edge to edge, whatever stands in it.
+      const attr_t look = heading ? A_REVERSE : i == 0 ? A_BOLD : A_NORMAL;
+      ::move(row, 0);
+      ::wchgat(stdscr, -1, look, 0, nullptr);
     }
     ::refresh();
   }

@@ -151,23 +151,22 @@ std::vector<std::string> TopModel::Lines(size_t width, size_t height) const {
                                     std::to_string(shown.size()) + " of " +
                                         std::to_string(collections_.size()) + " collections, " +
                                         mode};
-  Table table({{"SIZE", Table::Align::kRight},
+  Table table({{"COLLECTION", Table::Align::kRight},
+               {"SIZE", Table::Align::kRight},
                {"BUFFERS", Table::Align::kRight},
                {"NODES", Table::Align::kRight},
                {"AGE", Table::Align::kRight},
                {"STATE", Table::Align::kLeft},
                {"NAME", Table::Align::kLeft},
-               {"BEGUN BY", Table::Align::kLeft},
-               {"COLLECTION", Table::Align::kLeft}});
+               {"BEGUN BY", Table::Align::kLeft}});
   constexpr size_t kAroundTable = 6;  // four lines above, the heading, the keys
   const size_t room = height > kAroundTable ? height - kAroundTable : 0;
   for (size_t i = first_; i < shown.size() && i - first_ < room; ++i) {
     const Json& one = *shown[i];
-    table.Add({Bytes(Number(one, "bytes")), std::to_string(Number(one, "buffers")),
-               std::to_string(Number(one, "nodes")), Duration(Number(one, "age_ns")),
-               EnumWord(Text(one, "state"), "COLLECTION_STATE_"),
-               CutTo(Safe(Text(one, "name")), 16), CreatorOf(one),
-               std::to_string(Number(one, "buffer_collection_id"))});
+    table.Add({std::to_string(Number(one, "buffer_collection_id")), Bytes(Number(one, "bytes")),
+               std::to_string(Number(one, "buffers")), std::to_string(Number(one, "nodes")),
+               Duration(Number(one, "age_ns")), EnumWord(Text(one, "state"), "COLLECTION_STATE_"),
+               CutTo(Safe(Text(one, "name")), 16), CreatorOf(one)});
   }
   std::istringstream rows(table.ToString());
   for (std::string row; std::getline(rows, row);) lines.push_back(row);

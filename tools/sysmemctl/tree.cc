@@ -10,6 +10,7 @@
 #include "tools/sysmemctl/colour.h"
 #include "tools/sysmemctl/node_text.h"
 #include "tools/sysmemctl/text.h"
+#include "tools/sysmemctl/wrap.h"
 
 namespace sysmem::ctl {
 namespace {
@@ -104,6 +105,30 @@ std::string Quoted(const std::string& text) {
   return quoted + "\"";
 }
 
+// Short lines: a diamond is twice as wide as what stands in it. Where a name says what it was
+// before, that goes into the next line.
+std::string DotLabel(const Json& node) {
+  std::string title =
+      std::to_string(Number(node, "node_id")) + " " + EnumWord(Text(node, "kind"), "NODE_KIND_");
+  std::string name = Text(node, "debug_name");
+  std::string before;
+  if (const size_t was = name.find(" (was "); was != std::string::npos) {
+    before = name.substr(was + 1);
+    name.resize(was);
+  }
+  std::vector<std::string> lines = {title};
+  if (!name.empty()) lines.push_back("\"" + Safe(name) + "\"");
+  if (!before.empty()) lines.push_back(Safe(before));
+  lines.push_back(NodeHolder(node));
+  lines.push_back(StateOf(node) + (Flag(node, "weak") ? ", weak" : ""));
+  std::string label = "\"";
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const std::string quoted = Quoted(lines[i]);
+    label += (i > 0 ? "\\n" : "") + quoted.substr(1, quoted.size() - 2);
+  }
+  return label + "\"";
+}
+
 std::string DotNode(const Json& node) {
   const std::string kind = Text(node, "kind");
   const char* const shape = kind == "NODE_KIND_TOKEN"   ? "note"
@@ -111,16 +136,15 @@ std::string DotNode(const Json& node) {
                                                         : "box";
   std::string style = "filled";
   if (Flag(node, "weak")) style += ",dashed";
-  const char* const fill = IsOrphaned(node) ? "grey85" : IsNotReady(node) ? "mistyrose" : "white";
+  const bool allocated = Text(node, "state") == "NODE_STATE_ALLOCATED";
+  const char* const fill = IsOrphaned(node)   ? "grey85"
+                           : IsNotReady(node) ? "mistyrose"
+                           : allocated        ? "honeydew"
+                                              : "white";
   const char* const line = IsOrphaned(node) ? "grey50" : IsNotReady(node) ? "red" : "black";
-  std::string label = Quoted(NodeTitle(node));
-  label.insert(label.size() - 1, "\\n");
-  const std::string holder = Quoted(NodeHolder(node));
-  label.insert(label.size() - 1, holder.substr(1, holder.size() - 2));
-  label.insert(label.size() - 1, "\\n" + StateOf(node) + (Flag(node, "weak") ? ", weak" : ""));
   return "n" + std::to_string(Number(node, "node_id")) + " [shape=" + shape + ", style=\"" + style +
-         "\", fillcolor=" + fill + ", color=" + line + ", fontcolor=" + line + ", label=" + label +
-         "];\n";
+         "\", fillcolor=" + fill + ", color=" + line + ", fontcolor=" + line +
+         ", label=" + DotLabel(node) + "];\n";
 }
 
 class DotDrawing {
@@ -132,8 +156,8 @@ class DotDrawing {
 
   std::string Draw(const std::string& title) {
     text_ =
-        "digraph sysmem {\n  rankdir=LR;\n  fontname=\"sans-serif\";\n"
-        "  node [fontname=\"sans-serif\", fontsize=10];\n  labelloc=t;\n  label=" +
+        "digraph sysmem {\n  rankdir=LR;\n  fontname=\"Helvetica,Arial,sans-serif\";\n"
+        "  node [fontname=\"Helvetica,Arial,sans-serif\", fontsize=10];\n  labelloc=t;\n  label=" +
         Quoted(title) + ";\n";
     const size_t domains = CountOf(domains_);
     for (size_t domain = 1; domain <= domains; ++domain) AddDomain(domain, domains > 1);
@@ -203,7 +227,7 @@ Result<void> PrintTree(DaemonView& daemon, uint64_t id, TreeForm form) {
   if (!detail.ok()) return detail.failure();
   switch (form) {
     case TreeForm::kText:
-      std::cout << DrawTree(*detail, StandardOutputHasColour());
+      PrintWrapped(DrawTree(*detail, StandardOutputHasColour()));
       break;
     case TreeForm::kDot:
       std::cout << DrawDot(*detail);

@@ -14,8 +14,8 @@ namespace sysmem::ctl {
 // `detail` is what Inspect.ShowCollection answers. With `colour`, in the escapes of terminals.
 std::string DrawTree(const Json& detail, bool colour);
 // The same for graphviz. Shapes: a token is a note, a collection a box, a group a diamond. Dashed:
-// weak. Grey: released and closed. Red: allocation waits for it. Bold edge: the chosen child of a
-// group; dotted: the others. Frames: failure domains, if there are several.
+// weak. Grey: released and closed. Red: allocation waits for it. Green: allocated. Bold edge: the
+// chosen child of a group; dotted: the others. Frames: failure domains, if there are several.
 std::string DrawDot(const Json& detail);
 
 enum class TreeForm { kText, kDot, kJson };

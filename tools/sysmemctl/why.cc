@@ -9,6 +9,7 @@
 #include "tools/sysmemctl/commands.h"
 #include "tools/sysmemctl/node_text.h"
 #include "tools/sysmemctl/text.h"
+#include "tools/sysmemctl/wrap.h"
 
 namespace sysmem::ctl {
 namespace {
@@ -64,13 +65,16 @@ std::string DescribeSessionBehind(const Json& node, const Json& sessions) {
   return "";
 }
 
-std::string DescribeWaiting(const Json& detail, const Json& sessions) {
+std::string DescribeWaiting(const Json& detail, const Json& sessions, const Colours& colours) {
   const std::vector<const Json*> missing = NotReady(detail);
   const Json& nodes = detail.at("nodes");
-  std::string text = "Allocation waits for " + std::to_string(missing.size()) + " of " +
-                     std::to_string(nodes.size()) + (nodes.size() == 1 ? " node:\n" : " nodes:\n");
+  std::string text =
+      colours.In(Colour::kBold, "Allocation waits for " + std::to_string(missing.size()) + " of " +
+                                    std::to_string(nodes.size()) +
+                                    (nodes.size() == 1 ? " node:" : " nodes:")) +
+      "\n";
   for (const Json* node : missing) {
-    text += "  " + NodeTitle(*node) + ", " + NodeHolder(*node) + ", " +
+    text += "  " + colours.In(Colour::kRed, NodeTitle(*node)) + ", " + NodeHolder(*node) + ", " +
             Duration(Number(*node, "age_ns")) + " old:\n      " + MissingOf(*node).sentence + "\n" +
             DescribeSessionBehind(*node, sessions);
   }
@@ -79,19 +83,21 @@ std::string DescribeWaiting(const Json& detail, const Json& sessions) {
     if (Number(node, "pending_waits") == 0) continue;
     waiting += "  " + NodeTitle(node) + ", " + NodeHolder(node) + "\n";
   }
-  return waiting.empty() ? text : text + "Waiting for their buffers meanwhile:\n" + waiting;
+  if (waiting.empty()) return text;
+  return text + colours.In(Colour::kBold, "Waiting for their buffers meanwhile:") + "\n" + waiting;
 }
 
 // The processes behind the participants that a failure names.
-std::string DescribeCulprits(const Json& detail) {
+std::string DescribeCulprits(const Json& detail, const Colours& colours) {
   std::string text;
   for (const Json& culprit : detail.at("summary")["failure"].value("participants", Json::array())) {
     for (const Json& node : detail.at("nodes")) {
       if (Text(node, "debug_name") != Text(culprit, "name")) continue;
-      text += "  " + NodeTitle(node) + ": " + Process(node.value("holder", Json::object())) + "\n";
+      text += "  " + colours.In(Colour::kRed, NodeTitle(node)) + ": " +
+              Process(node.value("holder", Json::object())) + "\n";
     }
   }
-  return text.empty() ? "" : "Who that is:\n" + text;
+  return text.empty() ? "" : colours.In(Colour::kBold, "Who that is:") + "\n" + text;
 }
 
 bool IsKeptByWeakOnly(const Json& buffer) {
@@ -99,7 +105,7 @@ bool IsKeptByWeakOnly(const Json& buffer) {
 }
 
 // Buffers that should be gone.
-std::string DescribeLeaks(const Json& detail) {
+std::string DescribeLeaks(const Json& detail, const Colours& colours) {
   const Json& buffers = detail.at("buffers");
   const auto leaks = std::count_if(buffers.begin(), buffers.end(), IsKeptByWeakOnly);
   if (leaks == 0) return "";
@@ -107,11 +113,11 @@ std::string DescribeLeaks(const Json& detail) {
          (leaks == 1 ? " buffer is kept by a weak holder alone, who has been told to close it:\n"
                      : " buffers are kept by weak holders alone, who have been told to close "
                        "them:\n") +
-         DescribeBuffers(detail);
+         DescribeBuffers(detail, colours);
 }
 
-std::string DescribeKeepers(const Json& detail) {
-  const std::string buffers = DescribeBuffers(detail);
+std::string DescribeKeepers(const Json& detail, const Colours& colours) {
+  const std::string buffers = DescribeBuffers(detail, colours);
   return buffers.empty() ? "Nobody keeps a buffer.\n" : buffers;
 }
 
@@ -128,12 +134,16 @@ Json Complete(Json detail) {
 
 }  // namespace
 
-std::string DescribeReasons(const Json& given, const Json& sessions) {
+std::string DescribeReasons(const Json& given, const Json& sessions, const Colours& colours) {
   const Json detail = Complete(given);
   const Json& summary = detail.at("summary");
-  std::string text = DescribeSummary(detail);
-  if (summary.contains("failure")) text += DescribeEnd(summary) + DescribeCulprits(detail);
-  if (State(detail) == "COLLECTION_STATE_WAITING") return text + DescribeWaiting(detail, sessions);
+  std::string text = DescribeSummary(detail, colours);
+  if (summary.contains("failure")) {
+    text += DescribeEnd(summary, colours) + DescribeCulprits(detail, colours);
+  }
+  if (State(detail) == "COLLECTION_STATE_WAITING") {
+    return text + DescribeWaiting(detail, sessions, colours);
+  }
   if (State(detail) == "COLLECTION_STATE_ALLOCATING") {
     text += "Everybody has answered; heap " +
             HeapName(detail.value("settings", Json::object())
@@ -141,9 +151,9 @@ std::string DescribeReasons(const Json& given, const Json& sessions) {
                          .value("heap", Json::object())) +
             " is making the buffers.\n";
   }
-  text += DescribeWhy(Text(detail, "explanation"), true);
-  if (State(detail) == "COLLECTION_STATE_OUTLIVED") return text + DescribeKeepers(detail);
-  return text + DescribeLeaks(detail);
+  text += DescribeWhy(Text(detail, "explanation"), true, colours);
+  if (State(detail) == "COLLECTION_STATE_OUTLIVED") return text + DescribeKeepers(detail, colours);
+  return text + DescribeLeaks(detail, colours);
 }
 
 Json ReasonsForPrograms(const Json& given) {
@@ -179,7 +189,7 @@ Result<void> PrintWhy(DaemonView& daemon, uint64_t id, bool json) {
   }
   Result<Json> sessions = daemon.AskAll("ListSessions", "sessions");
   if (!sessions.ok()) return sessions.failure();
-  std::cout << DescribeReasons(*detail, *sessions);
+  PrintWrapped(DescribeReasons(*detail, *sessions, Colours(StandardOutputHasColour())));
   return {};
 }
 

@@ -7,13 +7,14 @@
 #include <cstdint>
 #include <string>
 
+#include "tools/sysmemctl/colour.h"
 #include "tools/sysmemctl/daemon_view.h"
 
 namespace sysmem::ctl {
 
 // `detail` is what Inspect.ShowCollection answers, `sessions` the sessions of ListSessions that
 // hold the nodes allocation waits for.
-std::string DescribeReasons(const Json& detail, const Json& sessions);
+std::string DescribeReasons(const Json& detail, const Json& sessions, const Colours& colours);
 // The same for programs: sysmemctl(1) lists the fields.
 Json ReasonsForPrograms(const Json& detail);
 

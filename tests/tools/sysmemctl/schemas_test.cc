@@ -189,6 +189,7 @@ TEST_F(Schemas, HoldForEverythingThatIsPrintedAndKnowNothingElse) {
   Hold("status", {"status"});
   Hold("heaps", {"heaps"});
   Hold("doctor", {"doctor"});
+  EXPECT_GE(Hold("bench", {"bench", "--rounds", "1"})["figures"].size(), 4u);
   EXPECT_FALSE(Hold("holders", {"holders"})["holders"].empty());
   HoldFiles();
   // The sessions of the commands before have ended.

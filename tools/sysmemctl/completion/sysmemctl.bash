@@ -11,7 +11,7 @@ _sysmemctl() {
   local cur prev words cword
   _init_completion || return
   local global='--help --version --socket --json'
-  local commands='status heaps list show why tree holders top metrics doctor simulate alloc record replay'
+  local commands='status heaps list show why tree holders top metrics doctor simulate alloc record run bench replay'
   local command='' socket=() i
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
@@ -32,12 +32,15 @@ _sysmemctl() {
     show | why | holders) offered+=" $(_sysmemctl_ids)" ;;
     simulate) offered+=' --record' ;;
     alloc) offered+=' --dry-run --hold --then --fill --dump --timeout --unbound --silent --leaving' ;;
+    run) offered+=' --share --verbose' ;;
+    bench) offered+=' --rounds' ;;
     heaps) offered+=' --figures' ;;
     top) offered+=' --interval' ;;
   esac
   COMPREPLY=($(compgen -W "$offered" -- "$cur"))
   case $command in
     simulate | alloc) [[ $cur == -* ]] || _filedir '@(toml|json)' ;;
+    run) [[ $cur == -* ]] || COMPREPLY+=($(compgen -c -f -- "$cur")) ;;
     replay) [[ $cur == -* ]] || _filedir ;;
   esac
 }

@@ -116,6 +116,19 @@ class Client {
       return sysmem_token_import(get(), fd.release(), out, failure);
     });
   }
+  // The token that this process was started with (`sysmemctl run`); node.h says how it fails.
+  Result<Token> TokenFromEnvironment() {
+    return Make<Token, sysmem_token>([&](auto** out, auto** failure) {
+      return sysmem_token_from_environment(get(), out, failure);
+    });
+  }
+  // The same as a descriptor, for Join.
+  static Result<UniqueFd> TokenFdFromEnvironment() {
+    detail::Call call;
+    int fd = -1;
+    if (sysmem_token_fd_from_environment(&fd, call.out()) != SYSMEM_OK) return call.TakeFailure();
+    return UniqueFd(fd);
+  }
   Result<Collection> BindToken(UniqueFd fd) {
     return Make<Collection, sysmem_collection>([&](auto** out, auto** failure) {
       return sysmem_collection_bind_fd(get(), fd.release(), out, failure);

@@ -103,7 +103,8 @@ SYSMEM_API const char* sysmem_failure_field(const sysmem_failure* failure);
 SYSMEM_API const char* sysmem_failure_message(const sysmem_failure* failure);
 /* The longer story, several lines; may be empty. */
 SYSMEM_API const char* sysmem_failure_report(const sysmem_failure* failure);
-/* errno of the system call behind SYSMEM_SYSTEM or SYSMEM_UNREACHABLE; 0 otherwise. */
+/* errno of the system call behind SYSMEM_SYSTEM or SYSMEM_UNREACHABLE, and where a function says
+ * so; 0 otherwise. */
 SYSMEM_API int sysmem_failure_errno(const sysmem_failure* failure);
 SYSMEM_API size_t sysmem_failure_participant_count(const sysmem_failure* failure);
 /* REQUIRES: index < sysmem_failure_participant_count(failure). */

@@ -65,6 +65,24 @@ SYSMEM_API sysmem_status sysmem_token_create(sysmem_client* client, sysmem_token
 SYSMEM_API sysmem_status sysmem_token_import(sysmem_client* client, int owned_fd,
                                              sysmem_token** token, sysmem_failure** failure);
 
+/* The environment variable that says by which descriptor this process was started with a token, as
+ * `sysmemctl run` does it: a number from 3 up. */
+#define SYSMEM_TOKEN_FD_VARIABLE "SYSMEM_TOKEN_FD"
+
+/* That descriptor, now the caller's, for sysmem_token_import(), sysmem_collection_bind_fd() or
+ * sysmem_join(). It is made close-on-exec, and the variable is removed, so that no program started
+ * from here takes it for its own. Call it before there are threads that read the environment. On
+ * failure, SYSMEM_INVALID_ARGUMENT, sysmem_failure_errno() tells what is wrong:
+ *   ENOENT     the variable is not set: the program was started by something else
+ *   EINVAL     it is no number from 3 up
+ *   EBADF      the descriptor is not open
+ *   ENOTSOCK   it is something else than a token: left alone
+ *   EPIPE      the token was used before, or its collection is gone: closed */
+SYSMEM_API sysmem_status sysmem_token_fd_from_environment(int* fd, sysmem_failure** failure);
+/* The same, imported. Queued. */
+SYSMEM_API sysmem_status sysmem_token_from_environment(sysmem_client* client, sysmem_token** token,
+                                                       sysmem_failure** failure);
+
 /* A new child token. The mask takes rights away from it and all below (SYSMEM_SAME_RIGHTS: none).
  * Queued. Before the child is exported or bound nothing else is needed: order holds. */
 SYSMEM_API sysmem_status sysmem_token_duplicate(sysmem_token* token, uint32_t rights_mask,
