@@ -43,7 +43,7 @@ THEME = TerminalTheme(
      (49, 146, 170), (140, 149, 159)])
 
 # Rich's own, without fonts that would have to be loaded from somewhere.
-FRAME = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+FRAME = """<svg class="rich-terminal" xml:space="preserve" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
 .{unique_id}-matrix {{ font-family: "DejaVu Sans Mono", "Liberation Mono", Menlo, Consolas, monospace;
   font-size: {char_height}px; line-height: {line_height}px; white-space: pre; }}
@@ -123,6 +123,7 @@ SCENES = {
     "editor": (None, ["--silent", "recorder", "--timeout", "0"]),
     "player": (EXAMPLES / "camera-encoder-display.toml",
                ["--unbound", "display", "--timeout", "0"]),
+    "two-gpus": (EXAMPLES / "two-gpus-no-common-modifier.toml", []),
     "scanner": (EXAMPLES / "neural-accelerator-blocks.toml", []),
 }
 
@@ -240,6 +241,8 @@ class Terminal:
             line = Text()
             for style, run in itertools.groupby(cells, style_of):
                 line.append("".join(cell.data for cell in run), style)
+            if not line.spans or not line.spans[-1].style.reverse:
+                line.rstrip()
             lines.append(line)
         while lines and not lines[-1].plain.strip():
             lines.pop()
@@ -268,7 +271,7 @@ def save(lines, columns, title, path):
     path.write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n")
 
 
-def picture_of_command(studio, path, title, *arguments, columns=112):
+def picture_of_command(studio, path, title, *arguments, columns=100):
     terminal = Terminal([studio.sysmemctl, *arguments], studio.environment, columns, 120)
     terminal.read_until(lambda: False)
     terminal.finish()
@@ -305,11 +308,12 @@ def main():
             for program, (file, options) in SCENES.items():
                 studio.play(program, file, options)
             numbers = studio.collections()
-            picture_of_command(studio, out / "list.svg", "sysmemctl list", "list")
             picture_of_command(studio, out / "show.svg", "sysmemctl show ID", "show",
                                numbers["camera-app"])
             picture_of_command(studio, out / "why.svg", "sysmemctl why ID", "why",
                                numbers["player"])
+            picture_of_command(studio, out / "why-conflict.svg", "sysmemctl why ID", "why",
+                               numbers["two-gpus"])
             picture_of_command(studio, out / "tree.svg", "sysmemctl tree ID", "tree",
                                numbers["editor"])
             picture_of_graph(studio, out / "tree-dot.svg", numbers["studio"])

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# tools/lib/setup.sh run|test|deep
+# tools/lib/setup.sh run|test|deep|pictures
 #
 # Installs from Debian's archive what building and testing need and dpkg does not have yet. With
 # nothing to install it says nothing and takes a few milliseconds. Needs root or sudo only when
-# something is missing. `test` includes `run`, `deep` includes both.
+# something is missing. `test` and `pictures` include `run`, `deep` includes `run` and `test`.
 
 set -eu
 
@@ -46,6 +46,11 @@ git                     lists the files that the source checks read
 qemu-system-x86         the virtual machine with other kernels (tests/vm)
 busybox-static          the user space of that machine
 '
+packages_pictures='
+python3-pyte            the screen of a terminal, without one
+python3-rich            draws what stands on it
+graphviz                draws what sysmemctl tree --dot prints
+'
 packages_deep='
 clang                   the second compiler
 libclang-rt-14-dev      libFuzzer and the sanitizers of Clang
@@ -59,7 +64,8 @@ case "${1:-}" in
   run) wanted=$packages_run ;;
   test) wanted=$packages_run$packages_test ;;
   deep) wanted=$packages_run$packages_test$packages_deep ;;
-  *) echo "usage: $0 run|test|deep" >&2; exit 2 ;;
+  pictures) wanted=$packages_run$packages_pictures ;;
+  *) echo "usage: $0 run|test|deep|pictures" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then
