@@ -135,7 +135,8 @@ class Studio:
         self.place = pathlib.Path(place)
         self.sysmemctl = str(bin_folder / "sysmemctl")
         self.children = []
-        self.environment = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8",
+        # Of the terminals that ncurses knows, pyte understands this one whole.
+        self.environment = {"PATH": os.environ["PATH"], "TERM": "linux", "LANG": "C.UTF-8",
                             "SYSMEM_SOCKET": str(self.place / "socket")}
         ready, told = os.pipe()
         self.start([str(bin_folder / "sysmemd"), "--socket", self.environment["SYSMEM_SOCKET"],
@@ -258,8 +259,9 @@ def style_of(cell):
         name = {"brown": "yellow"}.get(name, name)
         return "bright_" + name if bright else name
 
-    return Style(color=colour(cell.fg), bgcolor=colour(cell.bg), bold=cell.bold,
-                 reverse=cell.reverse)
+    grey = cell.fg in ("black", "brightblack")  # nothing is black on black
+    return Style(color="bright_black" if grey else colour(cell.fg), bgcolor=colour(cell.bg),
+                 bold=cell.bold and not grey, reverse=cell.reverse)
 
 
 def save(lines, columns, title, path):
