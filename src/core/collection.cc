@@ -49,6 +49,8 @@ uint64_t Collection::CostOf(const Event& event) const { return state_->CostOf(ev
 bool Collection::IsConnected(NodeId node) const { return state_->IsConnected(node); }
 std::optional<NodeKind> Collection::KindOf(NodeId node) const { return state_->KindOf(node); }
 DebugInfo Collection::DebugOf(NodeId node) const { return state_->DebugOf(node); }
+bool Collection::IsReleased(NodeId node) const { return state_->IsReleased(node); }
+std::string Collection::Name() const { return state_->NameText(); }
 Snapshot Collection::TakeSnapshot() const { return state_->TakeSnapshot(); }
 void Collection::TakeSlice(SnapshotWalk& walk, uint64_t changes) const {
   state_->TakeSlice(walk, changes);
@@ -99,6 +101,10 @@ bool Collection::State::IsConnected(NodeId node) const {
 
 std::optional<NodeKind> Collection::State::KindOf(NodeId node) const {
   return IsConnected(node) ? std::optional(tree_.Find(node)->kind) : std::nullopt;
+}
+
+bool Collection::State::IsReleased(NodeId node) const {
+  return IsConnected(node) && tree_.Find(node)->released;
 }
 
 DebugInfo Collection::State::DebugOf(NodeId node) const {

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "core/effect.h"
 #include "core/event.h"
@@ -51,6 +52,11 @@ class Collection {
   std::optional<NodeKind> KindOf(NodeId node) const;
   // What clients call it (DBG-3); empty if there is no such node.
   DebugInfo DebugOf(NodeId node) const;
+
+  // Release was received, and it is still connected.
+  bool IsReleased(NodeId node) const;
+  // SetName's that counts; empty if nobody named it.
+  std::string Name() const;
 
   // Everything a person may want to see, copied.
   Snapshot TakeSnapshot() const;

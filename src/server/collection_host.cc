@@ -56,7 +56,8 @@ CollectionHost::CollectionHost(Engine::Internals& engine, uint64_t buffer_collec
       created_ns_(EventLoop::NowNs()),
       mailbox_([this](Item item) { return Take(std::move(item)); }),
       core_(buffer_collection_id, engine.settings, created_ns_),
-      references_(engine.held) {
+      references_(engine.held),
+      seen_by_(std::make_shared<const std::vector<uid_t>>(1, creator_.uid)) {
   if (engine_.options.recorder) {
     engine_.options.recorder->Append(recording::BeginLine(id_, created_ns_));
   }
@@ -163,6 +164,7 @@ void CollectionHost::Handle(EventItem item) {
   std::vector<core::NodeId> named;
   for (auto& [node, holder] : item.holders) {
     named.push_back(node);
+    LetSee(holder.outbox->peer().uid);
     holders_.Set(node, std::move(holder));
   }
   if (item.slot) {
@@ -181,6 +183,7 @@ void CollectionHost::Handle(EventItem item) {
 }
 
 void CollectionHost::Handle(MoveItem item) {
+  LetSee(item.holder.outbox->peer().uid);
   holders_.Set(item.node, std::move(item.holder));
   ++moves_;
   PendingResult result = OperationResult(core::Nothing{});
@@ -222,6 +225,8 @@ void CollectionHost::Handle(AskKindItem item) { item.done(core_.KindOf(item.node
 
 void CollectionHost::Run(const core::Event& event) {
   const auto handle = [this](const core::Event& next) {
+    const bool watched = engine_.watch->active();
+    const Before before = watched ? NoteBefore(next) : Before{};
     const auto* const finished = std::get_if<core::event::AllocationFinished>(&next);
     if (finished != nullptr && finished->failure &&
         finished->failure->error == core::Error::kNoMemory) {
@@ -230,6 +235,7 @@ void CollectionHost::Run(const core::Event& event) {
     core::Effects effects = core_.Handle(next);
     in_log_block_ = false;
     if (engine_.options.recorder) Record(next, effects);
+    if (watched) TellWatchers(next, effects, before);
     for (core::Effect& effect : effects) {
       std::visit([this](auto& what) { Apply(std::move(what)); }, effect);
     }

@@ -9,7 +9,8 @@
 // flushed. Large allocations go to a worker and come back as an item.
 //
 // By file: collection_host.cc has the turn, nodes and answers; collection_host_buffers.cc the
-// buffers; collection_host_inspection.cc what the inspector sees.
+// buffers; collection_host_inspection.cc what the inspector sees; collection_host_events.cc what
+// watchers are told.
 //
 // Thread-safe.
 #pragma once
@@ -36,6 +37,7 @@
 #include "server/node_holders.h"
 #include "server/node_references.h"
 #include "server/outbox.h"
+#include "server/watch_event.h"
 
 namespace sysmem::server {
 
@@ -193,6 +195,24 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   CollectionDetail DescribeAtOnce() const;
   void Run(const core::Event& event);
   void Record(const core::Event& event, const core::Effects& effects) const;
+
+  // What watchers are told of one event. REQUIRES: somebody watches; the core has handled the
+  // event, and no effect was carried out. `before` is how things stood until then.
+  struct Before {
+    bool released = false;  // the node that is closed
+    bool failed_early = false;
+    std::string name;
+  };
+  Before NoteBefore(const core::Event& event) const;
+  void TellWatchers(const core::Event& event, const core::Effects& effects, const Before& before);
+  void TellOfNodes(const core::Event& event, const core::Effects& effects, const Before& before);
+  void TellOfAllocation(const core::Event& event, const core::Effects& effects);
+  void TellOfEnds(const core::Event& event, const core::Effects& effects, const Before& before);
+  void Tell(WatchEvent event);
+  WatchEvent AboutNode(WatchKind kind, core::NodeId node) const;
+  const PeerInfo* HolderOf(core::NodeId node, uint64_t* session_id) const;
+  // This user holds or has held a node or a buffer of it, and may see it from now on.
+  void LetSee(uid_t uid);
   void Apply(core::Effect effect);
   void Apply(core::effect::Answer answer);
   void Apply(core::effect::NodeClosed closed);
@@ -251,6 +271,11 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   // The last report that was told, and its text: all who wait are told the same one.
   std::shared_ptr<const core::Report> told_;
   std::shared_ptr<const core::ReportText> told_text_;
+  // Users who may see it (LetSee), the one who began it first; a new list with each of them.
+  std::shared_ptr<const std::vector<uid_t>> seen_by_;
+  // What is being made, and since when, if somebody watched then.
+  std::optional<WatchEvent> begun_;
+  int64_t begun_ns_ = 0;
   // Of a collection that has failed; else only during a close: of who closes.
   std::vector<HolderInfo> last_holders_;
 };

@@ -71,6 +71,7 @@ PendingResult CollectionHost::Complete(const core::VmoInfo& found, core::CallId 
                                        VmoInfoAsked& asked, const PeerInfo& receiver) {
   asked.recipient.read_only_enforced = asked.recipient.access == heaps::Access::kReadOnly &&
                                        engine_.HoldsTo(receiver, buffers_->heap_properties());
+  LetSee(receiver.uid);
   PromisedBuffers promised(buffers_, found.buffer, {found.share}, call, std::move(asked.recipient));
   if (!asked.info.ok()) return OperationResult(std::move(asked.info).failure());
   return VmoInfoToPush{std::move(asked.info).value(), std::move(promised)};
@@ -140,6 +141,18 @@ void CollectionHost::Apply(core::effect::ReportLeak leak) {
   const HeldBuffer& buffer = buffers_->at(leak.buffer);
   std::string text = absl::StrCat(leak.text, "; the buffer is inode ", buffer.identity().inode);
   const auto given = buffer.RecipientOf(leak.hand_out);
+  if (engine_.watch->active()) {
+    WatchEvent event{.kind = WatchKind::kWeakBufferHeld,
+                     .buffer_index = leak.buffer,
+                     .message = base::EscapeSentence(leak.text)};
+    if (given) {
+      event.node = given->node;
+      event.debug_name = given->debug_name;
+      event.session_id = given->session_id;
+      event.peer = given->peer;
+    }
+    Tell(std::move(event));
+  }
   if (given) {
     absl::StrAppend(&text, "; it went to process ", given->peer.pid, " (",
                     base::Quote(given->peer.command), "), user ", given->peer.uid);

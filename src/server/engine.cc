@@ -57,6 +57,11 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
       worker({.name = "sysmemd-alloc"}),
       // One user's take one thread at most, so another user's always finds one.
       negotiations({.name = "sysmemd-plan", .jobs_per_owner = 1, .nice = 5}),
+      watch(std::make_shared<WatchLog>(WatchLog::Options{
+          .events = options.limits.events_kept,
+          .bytes = options.limits.events_kept_bytes,
+          .reads_per_session = options.limits.event_reads_per_session,
+          .run_aside = [this](std::function<void()> job) { worker.Run(std::move(job)); }})),
       inspections({.name = "sysmemd-look", .max_threads = 4, .jobs_per_owner = 1, .nice = 5}),
       unread(std::make_shared<UnreadBudget>(options.limits.unread_descriptors,
                                             options.limits.unread_descriptors_in_all)),
@@ -65,11 +70,12 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
       ledger(std::make_shared<BufferLedger>(options.limits.buffers, options.limits.buffers_per_uid,
                                             options.heap_policies)),
       held(std::make_shared<HeldDescriptors>(options.limits.held_descriptors)),
-      exports(std::make_shared<ExportTable>(
-          loop, options.limits.exported_nodes,
-          [](const NodeRef& ref, uint64_t) {
-            ref.host->PostClose(ref.node, "every copy of its exported end was closed", {});
-          })),
+      exports(std::make_shared<ExportTable>(loop, options.limits.exported_nodes,
+                                            [](const NodeRef& ref, uint64_t) {
+                                              ref.host->PostClose(
+                                                  ref.node,
+                                                  "every copy of its exported end was closed", {});
+                                            })),
       next_collection_id_(FirstCollectionId()) {
   if (options.recorder) {
     options.recorder->Append(
@@ -100,6 +106,13 @@ void Engine::Internals::TellOfHeaps(const std::vector<core::Heap>& lost) const {
   for (const auto& host : Collections()) {
     host->PostEvent(HeapsNow(*heaps->settings(), lost), {});
   }
+}
+
+void Engine::Internals::TellOfHeap(WatchKind kind, core::Heap heap, const PeerInfo& provider,
+                                   uint64_t session_id) const {
+  if (!watch->active()) return;
+  watch->Append({.kind = kind, .session_id = session_id, .peer = provider, .heap = std::move(heap)},
+                Sight::OfAll());
 }
 
 void Engine::Internals::ForgetCollection(uint64_t id) {
@@ -199,6 +212,15 @@ bool Engine::Internals::AddSession(const std::shared_ptr<Session>& session, Sess
   return true;
 }
 
+void Engine::Internals::TellOfLimit(const PeerInfo& peer, const SessionEnd& refusal) const {
+  if (!watch->active()) return;
+  watch->Append({.kind = WatchKind::kLimitReached,
+                 .peer = peer,
+                 .rule = "LIMIT-SESSIONS",
+                 .message = refusal.message},
+                Sight::Of({peer.uid}));
+}
+
 void Engine::Internals::RetireSession(const SessionInfo& last_state) {
   std::shared_ptr<Session> last;  // destroyed after the lock is released
   std::lock_guard lock(mutex_);
@@ -243,7 +265,10 @@ std::shared_ptr<Session> Engine::OpenSession(PeerInfo peer, base::UniqueFd handl
                                              base::UniqueFd wire, SessionEnd* refusal) {
   auto session = std::make_shared<Session>(*this, internals_->NewSessionId(), std::move(peer),
                                            std::move(handle_channel), std::move(wire));
-  if (!internals_->AddSession(session, refusal)) return nullptr;
+  if (!internals_->AddSession(session, refusal)) {
+    internals_->TellOfLimit(session->peer(), *refusal);
+    return nullptr;
+  }
   absl::Status started = session->Start();
   if (!started.ok()) {
     internals_->RetireSession(session->Describe());
@@ -273,7 +298,14 @@ void Engine::Shutdown() {
 }
 
 HeapRegistry::DeviceChanges Engine::SetDeviceHeaps(std::vector<heaps::FoundHeap> found) {
-  return internals_->heaps->SetDevices(std::move(found));
+  HeapRegistry::DeviceChanges changes = internals_->heaps->SetDevices(std::move(found));
+  for (const std::string& type : changes.gone) {
+    internals_->TellOfHeap(WatchKind::kHeapUnusable, {.type = type});
+  }
+  for (const std::string& type : changes.come) {
+    internals_->TellOfHeap(WatchKind::kHeapUsable, {.type = type});
+  }
+  return changes;
 }
 
 const EngineOptions& Engine::options() const { return internals_->options; }

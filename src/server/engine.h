@@ -65,6 +65,13 @@ struct EngineLimits {
   // How long a provider may take over one call. Only collections on its own heap wait meanwhile.
   int64_t provider_answer_ns = 5'000'000'000;
 
+  // What NextEvents can still tell: seconds of a busy daemon, for readers that are slow for so
+  // long.
+  uint32_t events_kept = 4096;
+  uint64_t events_kept_bytes = 2 << 20;
+  // Calls of it that wait: each is looked at with each event.
+  uint32_t event_reads_per_session = 4;
+
   // These follow RLIMIT_NOFILE; see LimitsFor.
   uint64_t descriptors = 1024;     // the process's limit itself
   uint32_t sessions = 64;          // three descriptors each

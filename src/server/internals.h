@@ -29,6 +29,7 @@
 #include "server/last_close.h"
 #include "server/secure_memory.h"
 #include "server/unread_budget.h"
+#include "server/watch_log.h"
 #include "server/worker.h"
 
 namespace sysmem::server {
@@ -65,6 +66,11 @@ class Engine::Internals {
   // The registry of sessions: caps, lookups, and the last ones that ended.
   bool AddSession(const std::shared_ptr<Session>& session, SessionEnd* refusal);
   void RetireSession(const SessionInfo& last_state);
+  // Watchers learn that there was no room for this one's session.
+  void TellOfLimit(const PeerInfo& peer, const SessionEnd& refusal) const;
+  // ... and of a heap, or of its provider. Without `heap.type` it is the driver of secure memory.
+  void TellOfHeap(WatchKind kind, core::Heap heap, const PeerInfo& provider = {.known = false},
+                  uint64_t session_id = 0) const;
   std::vector<std::shared_ptr<Session>> Sessions() const;
   std::vector<SessionInfo> EndedSessions() const;
   bool MaySeeAll(const PeerInfo& peer) const;
@@ -93,6 +99,7 @@ class Engine::Internals {
   Worker inspections;   // the owner is the user who looks
   Holds inspection_holds;
   Closer closer;
+  const std::shared_ptr<WatchLog> watch;
   const std::shared_ptr<UnreadBudget> unread;
   const std::unique_ptr<LastClose> last_close;
   const std::shared_ptr<BufferLedger> ledger;

@@ -154,6 +154,8 @@ void Outbox::Prepare(ReplyItem& item) {
   item.first = last_descriptor_ + 1;
   for (PendingResult& pending : item.call->results()) {
     if (auto* result = std::get_if<OperationResult>(&pending)) {
+      const auto* const failure = std::get_if<core::Failure>(result);
+      if (failure != nullptr && options_.refused) options_.refused(*failure);
       item.reply.results.push_back(std::move(*result));
     } else if (auto* ends = std::get_if<EndsToPush>(&pending)) {
       ExportedNodes nodes;

@@ -63,6 +63,8 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
     EngineLimits limits;
     std::shared_ptr<UnreadBudget> budget;
     EventLoop* loop = nullptr;
+    // An answer that says no is about to leave. Called without locks.
+    std::function<void(const core::Failure&)> refused;
     // The session is to end for this reason. Called without locks.
     std::function<void(SessionEnd)> end_session;
     // Asks the loop to call Flush when the channel becomes writable (true), or not any more.

@@ -17,6 +17,7 @@
 #include "server/inspection.h"
 #include "server/provider_call.h"
 #include "server/request.h"
+#include "server/watch_event.h"
 
 namespace sysmem::server {
 
@@ -72,7 +73,7 @@ using OperationResult =
     std::variant<core::Nothing, core::Failure, ExportedNodes, GrantedBuffers, VmoInfoResult,
                  uint64_t /* buffer_collection_id */, NodeReference, IsAlternate, TokenKnown,
                  TakenProviderCall, ServerInfo, StatusInfo, std::vector<CollectionSummary>,
-                 CollectionDetail, std::vector<HeapInfo>, std::vector<SessionInfo>>;
+                 CollectionDetail, std::vector<HeapInfo>, std::vector<SessionInfo>, WatchedEvents>;
 
 struct Reply {
   uint64_t order = 0;                    // place among all the daemon sends this session, from 1

@@ -180,6 +180,11 @@ struct InspectCollection {
 };
 struct InspectHeaps {};
 struct InspectSessions {};
+struct NextEvents {
+  std::optional<uint64_t> after;
+  uint32_t at_most = 0;  // 0: as many as fit
+  std::optional<uint64_t> buffer_collection_id;
+};
 
 // A message that is wrong in itself and names no node to fail: answered with `why`, harms nobody.
 struct Malformed {
@@ -197,7 +202,7 @@ using Operation = std::variant<
     op::CloseHandle, op::Export, op::Import, op::CancelWait, op::Ping, op::RegisterHeap,
     op::RegisterSecureMem, op::UnregisterSecureMem, op::OnRegister, op::TakeProviderCall,
     op::AnswerProviderCall, op::GetServerInfo, op::InspectStatus, op::InspectCollections,
-    op::InspectCollection, op::InspectHeaps, op::InspectSessions, op::Malformed>;
+    op::InspectCollection, op::InspectHeaps, op::InspectSessions, op::NextEvents, op::Malformed>;
 
 // One call. `number` is its place in the session's order, from 1. A plain call has one operation;
 // Session.Run may have many (or none).

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/escape.h"
 #include "base/handle_channel.h"
 #include "server/session_impl.h"
 
@@ -70,6 +71,9 @@ absl::Status Session::Impl::Start() {
   options.limits = engine_.options.limits;
   options.budget = engine_.unread;
   options.loop = &engine_.loop;
+  options.refused = [weak](const core::Failure& why) {
+    if (auto self = weak.lock()) self->impl_->TellOfLimit(why);
+  };
   options.end_session = [weak](SessionEnd end) {
     if (auto self = weak.lock()) self->End(std::move(end));
   };
@@ -101,6 +105,10 @@ absl::Status Session::Impl::Start() {
   });
   if (!wire_watch.ok()) return wire_watch.status();
   wire_watch_ = *wire_watch;
+  if (engine_.watch->active()) {
+    engine_.watch->Append({.kind = WatchKind::kSessionOpened, .session_id = id, .peer = peer},
+                          Sight::Of({peer.uid}));
+  }
   return absl::OkStatus();
 }
 
@@ -224,6 +232,14 @@ void Session::Impl::EndTurn(const SessionEnd& end) {
     held = queue_.TakeAll();
   }
   for (auto& [number, arrived] : held) arrived.port->Abort(text);
+  engine_.watch->Drop(id);
+  if (engine_.watch->active()) {
+    engine_.watch->Append({.kind = WatchKind::kSessionEnded,
+                           .session_id = id,
+                           .peer = peer,
+                           .message = base::EscapeSentence(text)},
+                          Sight::Of({peer.uid}));
+  }
   SessionInfo last = Describe();
   last.ended_ns = EventLoop::NowNs();
   for (NodeRef& ref : table_.TakeAll()) {

@@ -55,7 +55,8 @@ class Session::Impl {
   struct WaitRef {
     std::shared_ptr<CollectionHost> host;  // or ...
     core::NodeId node = 0;
-    std::shared_ptr<ProviderCalls> provider;  // ... whose next call is waited for
+    std::shared_ptr<ProviderCalls> provider;  // ... whose next call is waited for, or ...
+    std::shared_ptr<WatchLog> events;         // ... of which more is waited for
     std::weak_ptr<Call> call;
     size_t index = 0;
     std::weak_ptr<void> guard;  // expired once answered
@@ -95,6 +96,7 @@ class Session::Impl {
   void Do(const CallSlot& slot, op::InspectCollection& what);
   void Do(const CallSlot& slot, op::InspectHeaps& what);
   void Do(const CallSlot& slot, op::InspectSessions& what);
+  void Do(const CallSlot& slot, op::NextEvents& what);
   void Do(const CallSlot& slot, op::Malformed& what);
 
   // Operations that make nodes from nodes (session_making.cc).
@@ -191,6 +193,8 @@ class Session::Impl {
                          std::function<void(std::vector<CollectionSummary>)> done);
   bool MaySee(const CollectionGlance& glance) const;
   bool MaySee(const CollectionDetail& detail) const;
+  // Watchers learn of it, if it is about one of the daemon's limits.
+  void TellOfLimit(const core::Failure& refusal) const;
   void ShowSessions(const CallSlot& slot);
   void ShowFailed(const CallSlot& slot, const op::InspectCollection& what);
   // What this session may know of a peer: all of its own user's, nothing of others.

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/escape.h"
 #include "base/process_info.h"
 #include "server/session_impl.h"
 
@@ -292,6 +293,30 @@ void Session::Impl::ShowSessions(const CallSlot& slot) {
   }
   slot.Resolve(OperationResult(std::move(infos)));
   outbox_->Flush();
+}
+
+void Session::Impl::Do(const CallSlot& slot, op::NextEvents& what) {
+  std::optional<CallSlot> counted = CountWait(slot);
+  if (!counted) return;
+  waits_[slot.call->number()] =
+      WaitRef{nullptr, 0, nullptr, engine_.watch, slot.call, slot.index, counted->guard};
+  const size_t at_most = what.at_most == 0 ? WatchLog::kMostAtOnce
+                                           : std::min<size_t>(what.at_most, WatchLog::kMostAtOnce);
+  auto refusal = engine_.watch->Ask(
+      *std::move(counted), {.sees_all = engine_.MaySeeAll(peer), .uid = peer.uid},
+      {.after = what.after, .at_most = at_most, .buffer_collection_id = what.buffer_collection_id});
+  if (refusal) slot.Resolve(OperationResult(*std::move(refusal)));
+}
+
+void Session::Impl::TellOfLimit(const core::Failure& refusal) const {
+  if (!engine_.watch->active() || !refusal.rule.starts_with("LIMIT-")) return;
+  engine_.watch->Append({.kind = WatchKind::kLimitReached,
+                         .session_id = id,
+                         .peer = peer,
+                         .error = refusal.error,
+                         .rule = refusal.rule,
+                         .message = base::EscapeSentence(refusal.message)},
+                        Sight::Of({peer.uid}));
 }
 
 }  // namespace sysmem::server

@@ -198,7 +198,7 @@ void Session::Impl::Do(const CallSlot& slot, op::NodeMessage& what) {
   std::optional<CallSlot> counted = CountWait(slot);
   if (!counted) return;
   waits_[slot.call->number()] =
-      WaitRef{ref->host, ref->node, nullptr, slot.call, slot.index, counted->guard};
+      WaitRef{ref->host, ref->node, nullptr, nullptr, slot.call, slot.index, counted->guard};
   ref->host->PostEvent(std::move(what.event), *std::move(counted));
 }
 
@@ -224,6 +224,7 @@ void Session::Impl::TakeBack(const WaitRef& wait) {
   if (!call) return;
   const CallSlot slot{std::move(call), wait.index, nullptr};
   if (wait.provider) return wait.provider->CancelTake(slot);
+  if (wait.events) return wait.events->Cancel(slot);
   wait.host->PostCancelWait(wait.node, slot);
 }
 

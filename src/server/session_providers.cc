@@ -66,6 +66,7 @@ void Session::Impl::Do(const CallSlot& slot, op::RegisterSecureMem& what) {
   if (!registered.ok()) return Refuse(slot, std::move(registered).failure());
   registrations_[*what.handle] = Registration{
       .name = {}, .calls = std::move(registered).value(), .heap = {}, .is_secure_memory = true};
+  engine_.TellOfHeap(WatchKind::kProviderCame, {}, peer, id);
   slot.Resolve(OperationResult(core::Nothing{}));
 }
 
@@ -126,6 +127,7 @@ void Session::Impl::Do(const CallSlot& slot, op::OnRegister& what) {
       {registration->heap,
        absl::StrCat(what.gives_dma_bufs ? "dma-bufs of " : "", "provider pid ", peer.pid, " (",
                     base::Escape(peer.command), "), user ", peer.uid)});
+  engine_.TellOfHeap(WatchKind::kProviderCame, registration->name, peer, id);
   slot.Resolve(OperationResult(core::Nothing{}));
 }
 
@@ -135,7 +137,7 @@ void Session::Impl::Do(const CallSlot& slot, op::TakeProviderCall& what) {
   std::optional<CallSlot> counted = CountWait(slot);
   if (!counted) return;
   waits_[slot.call->number()] =
-      WaitRef{nullptr, 0, registration->calls, slot.call, slot.index, counted->guard};
+      WaitRef{nullptr, 0, registration->calls, nullptr, slot.call, slot.index, counted->guard};
   registration->calls->Take(*std::move(counted));
 }
 
@@ -197,6 +199,7 @@ Session::Impl::Registration* Session::Impl::RegistrationFor(const CallSlot& slot
 void Session::Impl::EndRegistration(const Registration& registration,
                                     const std::string& why) const {
   if (!registration.calls) return;
+  engine_.TellOfHeap(WatchKind::kProviderWent, registration.name, peer, id);
   if (registration.is_secure_memory) {
     engine_.secure_memory->Closed(registration.calls, why);
     return registration.calls->End(why);

@@ -53,8 +53,8 @@ Result<DaemonView> DaemonView::Open(const std::string& path) {
   return DaemonView(*std::move(client));
 }
 
-Result<Json> DaemonView::Ask(const std::string& method, const Json& request) {
-  Result<std::string> text = client_.Inspect(method, request.dump());
+Result<Json> DaemonView::Ask(const std::string& method, const Json& request, Deadline deadline) {
+  Result<std::string> text = client_.Inspect(method, request.dump(), deadline);
   if (!text.ok()) return text.failure();
   Json reply = Json::parse(*text, nullptr, false);
   if (reply.is_discarded()) {

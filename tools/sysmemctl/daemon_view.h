@@ -20,7 +20,8 @@ class DaemonView {
 
   // The result of one method of the Inspect service, with the protocol's field names. 64-bit
   // numbers are strings, as Protobuf's JSON form has them.
-  Result<Json> Ask(const std::string& method, const Json& request = Json::object());
+  Result<Json> Ask(const std::string& method, const Json& request = Json::object(),
+                   Deadline deadline = kPromptly);
 
   // All pages of a list, as one array.
   Result<Json> AskAll(const std::string& method, const std::string& list);

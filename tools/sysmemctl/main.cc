@@ -23,6 +23,7 @@
 #include "tools/sysmemctl/simulate.h"
 #include "tools/sysmemctl/top.h"
 #include "tools/sysmemctl/tree.h"
+#include "tools/sysmemctl/watch.h"
 #include "tools/sysmemctl/why.h"
 
 namespace sysmem::ctl {
@@ -118,6 +119,12 @@ int Main(int argc, char** argv) {
   top->add_option("--interval", interval_s, "Seconds between two looks")
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
+  auto* watch = app.add_subcommand("watch", "What happens in the daemon, as it happens");
+  WatchOptions watching;
+  watch->add_option("ID", watching.id, "Id of a collection; default: everything");
+  watch->add_option("--count", watching.count, "End after so many events")
+      ->type_name("NUMBER")
+      ->check(CLI::PositiveNumber);
   auto* simulate = app.add_subcommand("simulate", "Negotiate what files say, without a daemon");
   SimulateOptions scenarios;
   simulate->add_option("FILE", scenarios.files, "Scenarios in TOML or JSON; see sysmemctl(1)")
@@ -173,6 +180,12 @@ int Main(int argc, char** argv) {
   if (*holders) done = PrintHolders(*daemon, whose, json);
   if (*top) done = RunTop(*daemon, std::chrono::milliseconds(std::lround(interval_s * 1000)));
   if (*metrics) done = PrintMetrics(*daemon);
+  if (*watch) {
+    watching.json = json;
+    const Result<ExitCode> watched = RunWatch(*daemon, watching);
+    if (watched.ok()) return *watched;
+    done = watched.failure();
+  }
   if (*record) {
     const Result<ExitCode> recorded = RunRecord(*daemon, id, output);
     if (recorded.ok()) return *recorded;

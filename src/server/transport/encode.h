@@ -46,6 +46,9 @@ void Encode(const PeerInfo& from, sysmem2::PeerInfo* to);
 void Encode(const StatusInfo& from, sysmem2::GetStatusResult* to);
 void Encode(const SessionInfo& from, sysmem2::SessionInfo* to);
 
+// encode_events.cc
+void Encode(const WatchedEvents& from, sysmem2::NextEventsResult* to);
+
 // encode_collection.cc
 void Encode(const CollectionSummary& from, sysmem2::CollectionSummary* to);
 void Encode(const CollectionDetail& from, sysmem2::CollectionDetail* to);

@@ -164,6 +164,7 @@ Reader FindReader(const google::protobuf::Descriptor* request) {
       Plain<ShowCollectionRequest, ShowCollectionReply>(),
       Plain<ListHeapsRequest, ListHeapsReply>(),
       {ListSessionsRequest::descriptor(), ReadListSessions},
+      Plain<NextEventsRequest, NextEventsReply>(),
   };
   for (const Row& row : kRows) {
     if (row.request == request) return row.read;

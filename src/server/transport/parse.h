@@ -80,5 +80,6 @@ Operation Parse(const sysmem2::ListCollectionsRequest& from);
 Operation Parse(const sysmem2::ShowCollectionRequest& from);
 Operation Parse(const sysmem2::ListHeapsRequest& from);
 Operation Parse(const sysmem2::ListSessionsRequest& from);
+Operation Parse(const sysmem2::NextEventsRequest& from);
 
 }  // namespace sysmem::server::transport

@@ -64,4 +64,11 @@ Operation Parse(const sysmem2::ListHeapsRequest&) { return op::InspectHeaps{}; }
 
 Operation Parse(const sysmem2::ListSessionsRequest&) { return op::InspectSessions{}; }
 
+Operation Parse(const sysmem2::NextEventsRequest& from) {
+  return op::NextEvents{
+      .after = IfSet(from.has_after(), from.after()),
+      .at_most = from.at_most(),
+      .buffer_collection_id = IfSet(from.has_buffer_collection_id(), from.buffer_collection_id())};
+}
+
 }  // namespace sysmem::server::transport

@@ -128,6 +128,10 @@ bool EncodeResult(const OperationResult& from, sysmem2::ListHeapsResult* to) {
   return true;
 }
 
+bool EncodeResult(const OperationResult& from, sysmem2::NextEventsResult* to) {
+  return EncodeAs<WatchedEvents>(from, to);
+}
+
 core::Failure WrongResult() {
   return {.error = core::Error::kUnspecified,
           .message = "the daemon has an answer of another kind than this method's"};

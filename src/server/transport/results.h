@@ -42,6 +42,7 @@ bool EncodeResult(const OperationResult& from, sysmem2::ServerInfo* to);
 bool EncodeResult(const OperationResult& from, sysmem2::GetStatusResult* to);
 bool EncodeResult(const OperationResult& from, sysmem2::CollectionDetail* to);
 bool EncodeResult(const OperationResult& from, sysmem2::ListHeapsResult* to);
+bool EncodeResult(const OperationResult& from, sysmem2::NextEventsResult* to);
 
 // What stands in for a result that is none: a mistake of the daemon, not of the client.
 core::Failure WrongResult();

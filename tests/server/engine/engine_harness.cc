@@ -287,6 +287,7 @@ template AnyOperation::AnyOperation(op::InspectHeaps);
 template AnyOperation::AnyOperation(op::InspectSessions);
 template AnyOperation::AnyOperation(op::InspectStatus);
 template AnyOperation::AnyOperation(op::Malformed);
+template AnyOperation::AnyOperation(op::NextEvents);
 template AnyOperation::AnyOperation(op::NodeMessage);
 template AnyOperation::AnyOperation(op::OnRegister);
 template AnyOperation::AnyOperation(op::Ping);

@@ -36,6 +36,44 @@ TEST(Inspection, TellsTheDaemonsFigures) {
   EXPECT_FALSE(reply.result().limits(1).has_used());
 }
 
+TEST(Inspection, TellsOfAnEventWhatAppliesToIt) {
+  WatchedEvents watched{.events = {}, .next_after = 9, .lost = 3};
+  watched.events.push_back({8, {.kind = WatchKind::kHeapUsable, .heap = {.type = "h"}}});
+  watched.events.push_back({9,
+                            {.kind = WatchKind::kAllocationFailed,
+                             .time_ns = 5,
+                             .buffer_collection_id = 7,
+                             .node_kind = core::NodeKind::kGroup,
+                             .peer = {.pid = 4, .uid = 0},
+                             .duration_ns = 0,
+                             .buffer_index = 0,
+                             .error = core::Error::kNoMemory,
+                             .message = "none left"}});
+  const auto reply =
+      Decode<sysmem2::NextEventsReply>(EncodeReply<sysmem2::NextEventsReply>(Of(watched)));
+  EXPECT_EQ(reply.result().next_after(), 9u);
+  EXPECT_EQ(reply.result().lost(), 3u);
+  ASSERT_EQ(reply.result().events_size(), 2);
+  const sysmem2::WatchEvent& heap = reply.result().events(0);
+  EXPECT_EQ(heap.number(), 8u);
+  EXPECT_EQ(heap.kind(), sysmem2::EVENT_KIND_HEAP_USABLE);
+  EXPECT_EQ(heap.heap().heap_type(), "h");
+  EXPECT_FALSE(heap.has_buffer_collection_id() || heap.has_node_id() || heap.has_session_id() ||
+               heap.has_peer() || heap.has_buffers() || heap.has_bytes() ||
+               heap.has_duration_ns() || heap.has_buffer_index() || heap.has_error());
+  const sysmem2::WatchEvent& failed = reply.result().events(1);
+  EXPECT_EQ(failed.kind(), sysmem2::EVENT_KIND_ALLOCATION_FAILED);
+  EXPECT_EQ(failed.time_ns(), 5);
+  EXPECT_EQ(failed.buffer_collection_id(), 7u);
+  EXPECT_EQ(failed.node_kind(), sysmem2::NODE_KIND_GROUP);
+  EXPECT_EQ(failed.peer().pid(), 4u);
+  EXPECT_TRUE(failed.peer().has_uid());
+  EXPECT_TRUE(failed.has_duration_ns());
+  EXPECT_TRUE(failed.has_buffer_index());
+  EXPECT_EQ(failed.error(), sysmem2::ERROR_NO_MEMORY);
+  EXPECT_EQ(failed.message(), "none left");
+}
+
 TEST(Inspection, TellsAHeapsPropertiesAndAbilities) {
   HeapInfo heap;
   heap.properties = {.heap = {core::kHeapSystemRam, 0},

@@ -326,5 +326,20 @@ TEST(ParseSession, ClosesHandlesAndAsksAboutTheDaemon) {
   EXPECT_EQ(As<op::InspectCollection>(Parse(show)).most_items, 5u);
 }
 
+TEST(ParseSession, AsksForEventsFromWhereTheReaderIs) {
+  sysmem2::NextEventsRequest next;
+  const auto begin = As<op::NextEvents>(Parse(next));
+  EXPECT_EQ(begin.after, std::nullopt);
+  EXPECT_EQ(begin.at_most, 0u);
+  EXPECT_EQ(begin.buffer_collection_id, std::nullopt);
+  next.set_after(0);
+  next.set_at_most(7);
+  next.set_buffer_collection_id(2);
+  const auto more = As<op::NextEvents>(Parse(next));
+  EXPECT_EQ(more.after, 0u);
+  EXPECT_EQ(more.at_most, 7u);
+  EXPECT_EQ(more.buffer_collection_id, 2u);
+}
+
 }  // namespace
 }  // namespace sysmem::server::transport

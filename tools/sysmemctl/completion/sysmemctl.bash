@@ -11,7 +11,7 @@ _sysmemctl() {
   local cur prev words cword
   _init_completion || return
   local global='--help --version --socket --json'
-  local commands='status heaps list show why tree holders top metrics doctor simulate alloc record run bench replay'
+  local commands='status heaps list show why tree holders top watch metrics doctor simulate alloc record run bench replay'
   local command='' socket=() i
   for ((i = 1; i < cword; i++)); do
     case ${words[i]} in
@@ -28,6 +28,7 @@ _sysmemctl() {
   case $command in
     '') offered+=" $commands" ;;
     tree) offered+=" --dot $(_sysmemctl_ids)" ;;
+    watch) offered+=" --count $(_sysmemctl_ids)" ;;
     record) offered+=" --output $(_sysmemctl_ids)" ;;
     show | why | holders) offered+=" $(_sysmemctl_ids)" ;;
     simulate) offered+=' --record' ;;
