@@ -24,7 +24,8 @@ from google.protobuf import descriptor_pb2
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MADE = ROOT / "docs/schemas/protocol.schema.json"
 # What is said of them leads to all others.
-FIRST = ["GetStatusResult", "HeapInfo", "CollectionSummary", "CollectionDetail", "SessionInfo"]
+FIRST = ["GetStatusResult", "HeapInfo", "CollectionSummary", "CollectionDetail", "SessionInfo",
+         "WatchEvent"]
 
 # Where the protocol lets a name speak for itself. A name alone holds for every message.
 SAID_HERE = {
@@ -47,6 +48,19 @@ SAID_HERE = {
     "NodeInfo": "A token, a collection or a group in the tree of a logical collection.",
     "BufferInfo": "One buffer and those who hold it.",
     "SessionInfo": "A client's connection.",
+    "WatchEvent": "Something that happened in the daemon.",
+    "WatchEvent.kind": "What happened.",
+    "WatchEvent.collection_name": "The collection's name, SetName's, if anybody has named it.",
+    "WatchEvent.node_id": "The node that it happened to.",
+    "WatchEvent.node_kind": "What that node is.",
+    "WatchEvent.debug_name": "The node's, as its client calls itself.",
+    "WatchEvent.peer": "The process that it is about.",
+    "WatchEvent.buffers": "How many buffers the allocation is of.",
+    "WatchEvent.heap": "The heap that it is about, or that the buffers come from.",
+    "WatchEvent.duration_ns": "How long it took.",
+    "WatchEvent.buffer_index": "The buffer that it is about.",
+    "WatchEvent.error": "The error that those who wait are told.",
+    "WatchEvent.rule": "The rule that decided.",
     "abilities": "What the heap can promise about the descriptors it hands out.",
     "age_ns": "Since it began.",
     "buffer_collection_id": "Id of the logical collection, the same for all participants.",

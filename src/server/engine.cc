@@ -57,12 +57,12 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
       worker({.name = "sysmemd-alloc"}),
       // One user's take one thread at most, so another user's always finds one.
       negotiations({.name = "sysmemd-plan", .jobs_per_owner = 1, .nice = 5}),
+      inspections({.name = "sysmemd-look", .max_threads = 4, .jobs_per_owner = 1, .nice = 5}),
       watch(std::make_shared<WatchLog>(WatchLog::Options{
           .events = options.limits.events_kept,
           .bytes = options.limits.events_kept_bytes,
           .reads_per_session = options.limits.event_reads_per_session,
           .run_aside = [this](std::function<void()> job) { worker.Run(std::move(job)); }})),
-      inspections({.name = "sysmemd-look", .max_threads = 4, .jobs_per_owner = 1, .nice = 5}),
       unread(std::make_shared<UnreadBudget>(options.limits.unread_descriptors,
                                             options.limits.unread_descriptors_in_all)),
       // requirements.h saw that this works.

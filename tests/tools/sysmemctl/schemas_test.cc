@@ -131,6 +131,16 @@ class Schemas : public ProgramTest {
     if (buffers.ok()) buffers_.push_back(*std::move(buffers));
     return id;
   }
+  // `watch --json` prints one line for each.
+  void HoldEvents() {
+    const auto told = client().Inspect("NextEvents", R"({"after": "0"})");
+    ASSERT_TRUE(told.ok()) << told.failure().text;
+    const json events = json::parse(*told)["events"];
+    EXPECT_GE(events.size(), 20u);
+    for (const json& event : events) {
+      documents_.push_back({{"schema", "watch"}, {"label", "an event"}, {"document", event}});
+    }
+  }
   void HoldFiles() {
     const testing::TempDir dir;
     const std::string bad = dir.path() + "/bad.toml";
@@ -173,6 +183,7 @@ class Schemas : public ProgramTest {
 };
 
 TEST_F(Schemas, HoldForEverythingThatIsPrintedAndKnowNothingElse) {
+  ASSERT_TRUE(client().Inspect("NextEvents", "{}").ok());  // events are kept from now on
   const uint64_t waiting = Wait();
   const uint64_t allocated = Allocate();
   const uint64_t failed = Fail();
@@ -197,6 +208,7 @@ TEST_F(Schemas, HoldForEverythingThatIsPrintedAndKnowNothingElse) {
   const std::string session = sessions.front()["session_id"];
   Hold("show", {"show", session});
   Hold("why", {"why", session});
+  HoldEvents();
   const testing::Ended ended = Validate();
   EXPECT_EQ(ended.exit_code, 0) << ended.output;
 }
