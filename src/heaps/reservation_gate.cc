@@ -2,6 +2,7 @@
 #include "heaps/reservation_gate.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,15 +16,23 @@ namespace {
 constexpr std::chrono::milliseconds kReadingLifetime(100);
 constexpr uint64_t kSmallPart = 16;
 
+std::string AtLeastText(uint64_t bytes) {
+  return bytes == 0 ? "" : absl::StrCat(", at least ", bytes);
+}
+
 }  // namespace
 
 ReservationGate::ReservationGate(unsigned reserve_percent)
     : ReservationGate(
           reserve_percent, [] { return base::ReadAvailableMemory(base::ReadSmallFile); },
-          &std::chrono::steady_clock::now) {}
+          &std::chrono::steady_clock::now, reserve_percent > 0 ? kDaemonsOwnBytes : 0) {}
 
-ReservationGate::ReservationGate(unsigned reserve_percent, MemoryReader reader, Clock clock)
-    : reserve_percent_(reserve_percent), reader_(std::move(reader)), clock_(std::move(clock)) {}
+ReservationGate::ReservationGate(unsigned reserve_percent, MemoryReader reader, Clock clock,
+                                 uint64_t reserve_at_least)
+    : reserve_percent_(reserve_percent),
+      reserve_at_least_(reserve_at_least),
+      reader_(std::move(reader)),
+      clock_(std::move(clock)) {}
 
 absl::StatusOr<Reservation> ReservationGate::Reserve(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
@@ -57,7 +66,8 @@ bool ReservationGate::RecentReadingSuffices(uint64_t bytes) const {
 uint64_t ReservationGate::UsableBytes(const base::AvailableMemory& available) const {
   const uint64_t hundredths = available.bytes / 100;
   const uint64_t rest = available.bytes % 100;
-  return available.bytes - (hundredths * reserve_percent_ + rest * reserve_percent_ / 100);
+  const uint64_t part = hundredths * reserve_percent_ + rest * reserve_percent_ / 100;
+  return available.bytes - std::min(available.bytes, std::max(part, reserve_at_least_));
 }
 
 absl::Status ReservationGate::ReadAgain() {
@@ -74,7 +84,8 @@ absl::Status ReservationGate::Refusal(uint64_t bytes) const {
   return absl::ResourceExhaustedError(absl::StrCat(
       "no memory for ", bytes, " bytes: ", available.bytes, " available (", available.bounded_by,
       "), ", available.bytes - UsableBytes(available), " of them kept in reserve (",
-      reserve_percent_, " %), ", outstanding_, " promised to allocations under way"));
+      reserve_percent_, " %", AtLeastText(reserve_at_least_), "), ", outstanding_,
+      " promised to allocations under way"));
 }
 
 absl::Status ReservationGate::Continue(uint64_t taken, uint64_t still_wanted) {

@@ -2,7 +2,8 @@
 //
 // Asked before memory is taken. When memory runs out, the kernel does not refuse a memfd its pages,
 // it kills somebody, likely the daemon; so the refusal has to come from here, and in time: a
-// request passes only if it leaves `reserve_percent` of what is available at the moment.
+// request passes only if it leaves `reserve_percent` of what is available at the moment, and what
+// the daemon itself may come to need (kDaemonsOwnBytes).
 //
 //   absl::StatusOr<Reservation> reservation = gate.Reserve(size);
 //   if (!reservation.ok()) return reservation.status();      // with the figures
@@ -34,6 +35,11 @@ namespace sysmem::heaps {
 // (`memory.reserve`): room for the kernel and for everybody's page cache to shrink into.
 inline constexpr unsigned kDefaultReservePercent = 5;
 
+// What a request must leave at least, however little is available: the daemon's own memory grows
+// with what its clients do (nodes, reports of failures, messages), and in a small control group the
+// kernel would kill the daemon for it. None where no reserve is configured.
+inline constexpr uint64_t kDaemonsOwnBytes = 16 << 20;
+
 class Reservation;
 
 class ReservationGate {
@@ -45,11 +51,13 @@ class ReservationGate {
   explicit ReservationGate(unsigned reserve_percent = kDefaultReservePercent);
   // For tests that describe a machine and its time. Both may be called from several threads, when
   // several gates share them.
-  ReservationGate(unsigned reserve_percent, MemoryReader reader, Clock clock);
+  ReservationGate(unsigned reserve_percent, MemoryReader reader, Clock clock,
+                  uint64_t reserve_at_least = 0);
   // One that asks the same machine for the same reserve as `model`, with books of its own.
   struct SameMachine {};
   ReservationGate(SameMachine, const ReservationGate& model)
-      : ReservationGate(model.reserve_percent_, model.reader_, model.clock_) {}
+      : ReservationGate(model.reserve_percent_, model.reader_, model.clock_,
+                        model.reserve_at_least_) {}
 
   ReservationGate(const ReservationGate&) = delete;
   ReservationGate& operator=(const ReservationGate&) = delete;
@@ -77,6 +85,7 @@ class ReservationGate {
   void GiveBack(uint64_t bytes);
 
   const unsigned reserve_percent_;
+  const uint64_t reserve_at_least_;
   const MemoryReader reader_;
   const Clock clock_;
 

@@ -47,6 +47,22 @@ TEST_F(ReservationGateTest, GrantsWhatLeavesTheReserveAndNotAByteMore) {
   EXPECT_FALSE(Fits(95 * kMiB + 1));
 }
 
+TEST_F(ReservationGateTest, LeavesTheDaemonWhatItMayNeedItselfHoweverLittleThereIs) {
+  ReservationGate gate(
+      5, [this] { return ReadMachine(); }, [this] { return now_; }, 16 * kMiB);
+  EXPECT_TRUE(gate.Reserve(84 * kMiB).ok());
+  const absl::Status refused = gate.Reserve(84 * kMiB + 1).status();
+  EXPECT_THAT(refused.message(), HasSubstr("16777216 of them kept in reserve (5 %, at least "
+                                           "16777216)"));
+  available_ = 15 * kMiB;
+  now_ += milliseconds(1000);
+  EXPECT_FALSE(gate.Reserve(1).ok());
+  available_ = 1000 * kMiB;
+  now_ += milliseconds(1000);
+  EXPECT_TRUE(gate.Reserve(950 * kMiB).ok()) << "of much memory, the part is more";
+  EXPECT_FALSE(gate.Reserve(951 * kMiB).ok());
+}
+
 TEST_F(ReservationGateTest, RefusesWithTheFigures) {
   const absl::StatusOr<Reservation> other = gate_.Reserve(60 * kMiB);
   const absl::Status refused = gate_.Reserve(40 * kMiB).status();

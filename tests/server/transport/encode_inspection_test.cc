@@ -239,7 +239,7 @@ TEST(Inspection, EndsAPageOfLargeItemsEarlyAndSaysWhereTheNextBegins) {
 TEST(Inspection, CountsBuffersAfterTheNodes) {
   CollectionDetail detail = SomeCollection();
   detail.summary.nodes = 3;
-  for (core::NodeSnapshot& node : detail.snapshot.nodes) node.debug.name.assign(400 << 10, 'x');
+  for (core::NodeSnapshot& node : detail.snapshot.nodes) node.debug.name.assign(300 << 10, 'x');
   const sysmem2::CollectionDetail shown = Shown(detail);
   EXPECT_EQ(shown.nodes_size(), 3);
   EXPECT_EQ(shown.buffers_size(), 0);
