@@ -10,9 +10,10 @@ namespace {
 
 constexpr size_t kMaxNodesPerCall = 64;  // MESSAGE_LIMIT_DUPLICATES, MESSAGE_LIMIT_CREATE_CHILDREN
 
-std::optional<Failure> CheckNode(const sysmem_node* node) {
+std::optional<Failure> CheckNode(const sysmem_node* node, bool asks_outcome = false) {
   if (node == nullptr) return InvalidArgument("node", "the node is NULL");
-  return node->connection->NodeGone(*node->state);
+  const Connection& connection = *node->connection;
+  return asks_outcome ? connection.OutcomeGone(*node->state) : connection.NodeGone(*node->state);
 }
 
 std::vector<base::UniqueFd> AsList(base::UniqueFd fd) {
@@ -83,10 +84,7 @@ Outcome<sysmem2::OperationResult> CallOn(sysmem_node* node, Connection::CallOpti
 Outcome<sysmem2::OperationResult> CallOn(sysmem_node* node, base::UniqueFd fd,
                                          Connection::CallOptions options,
                                          const FillWithDescriptor& fill) {
-  if (node == nullptr) return InvalidArgument("node", "the node is NULL");
-  auto gone = options.asks_outcome ? node->connection->OutcomeGone(*node->state)
-                                   : node->connection->NodeGone(*node->state);
-  if (gone) return *std::move(gone);
+  if (auto gone = CheckNode(node, options.asks_outcome)) return *std::move(gone);
   const uint64_t handle = node->state->handle;
   auto result = node->connection->Call(
       {.record = {.handle = handle},

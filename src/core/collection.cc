@@ -50,7 +50,6 @@ bool Collection::IsConnected(NodeId node) const { return state_->IsConnected(nod
 std::optional<NodeKind> Collection::KindOf(NodeId node) const { return state_->KindOf(node); }
 DebugInfo Collection::DebugOf(NodeId node) const { return state_->DebugOf(node); }
 bool Collection::IsReleased(NodeId node) const { return state_->IsReleased(node); }
-std::string Collection::Name() const { return state_->NameText(); }
 Snapshot Collection::TakeSnapshot() const { return state_->TakeSnapshot(); }
 void Collection::TakeSlice(SnapshotWalk& walk, uint64_t changes) const {
   state_->TakeSlice(walk, changes);

@@ -55,8 +55,6 @@ class Collection {
 
   // Release was received, and it is still connected.
   bool IsReleased(NodeId node) const;
-  // SetName's that counts; empty if nobody named it.
-  std::string Name() const;
 
   // Everything a person may want to see, copied.
   Snapshot TakeSnapshot() const;
@@ -65,6 +63,7 @@ class Collection {
   void TakeSlice(SnapshotWalk& walk, uint64_t changes = 0) const;
   // At a price that does not depend on how many nodes there are.
   Glance TakeGlance() const;
+  // SetName's that counts; empty if nobody named it.
   std::string name() const;
   // Rises with each change.
   uint64_t version() const;

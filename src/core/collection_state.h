@@ -53,7 +53,6 @@ class Collection::State {
   std::optional<NodeKind> KindOf(NodeId node) const;
   DebugInfo DebugOf(NodeId node) const;
   bool IsReleased(NodeId node) const;
-  std::string NameText() const { return name_ ? name_->text : std::string(); }
   Snapshot TakeSnapshot() const;
   void TakeSlice(SnapshotWalk& walk, uint64_t changes) const;
   Glance TakeGlance() const;

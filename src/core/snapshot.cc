@@ -88,7 +88,7 @@ Snapshot Collection::State::TakeSnapshot() const {
 }
 
 Glance Collection::State::TakeGlance() const {
-  Glance glance{.name = name_ ? name_->text : "", .state = StateNow(), .nodes = tree_.size()};
+  Glance glance{.name = name(), .state = StateNow(), .nodes = tree_.size()};
   const Plan* const plan = under_way_ ? &under_way_->agreement.plan : result_ ? &*result_ : nullptr;
   if (plan == nullptr) return glance;
   const BufferMemorySettings& buffer = plan->settings.buffer;
@@ -124,7 +124,7 @@ void Collection::State::TakeSlice(SnapshotWalk& walk, uint64_t changes) const {
 void Collection::State::TakeHead(SnapshotWalk& walk) const {
   Snapshot& snapshot = walk.snapshot_;
   snapshot.id = id_;
-  snapshot.name = name_ ? name_->text : "";
+  snapshot.name = name();
   snapshot.state = StateNow();
   snapshot.plan = result_;
   if (under_way_) snapshot.plan = under_way_->agreement.plan;

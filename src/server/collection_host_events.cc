@@ -70,7 +70,7 @@ void CollectionHost::LetSee(uid_t uid) {
 
 void CollectionHost::Tell(WatchEvent event) {
   event.buffer_collection_id = id_;
-  event.collection_name = core_.Name();
+  event.collection_name = core_.name();
   engine_.watch->Append(std::move(event), Sight{.uids = seen_by_});
 }
 
@@ -100,14 +100,14 @@ CollectionHost::Before CollectionHost::NoteBefore(const core::Event& event) cons
   if (const auto* const close = std::get_if<core::event::Close>(&event)) {
     before.released = core_.IsReleased(close->node);
   }
-  if (std::holds_alternative<core::event::SetName>(event)) before.name = core_.Name();
+  if (std::holds_alternative<core::event::SetName>(event)) before.name = core_.name();
   return before;
 }
 
 void CollectionHost::TellWatchers(const core::Event& event, const core::Effects& effects,
                                   const Before& before) {
   TellOfNodes(event, effects, before);
-  if (std::holds_alternative<core::event::SetName>(event) && core_.Name() != before.name) {
+  if (std::holds_alternative<core::event::SetName>(event) && core_.name() != before.name) {
     Tell({.kind = WatchKind::kCollectionNamed, .peer = creator_});
   }
   TellOfAllocation(event, effects);
@@ -175,12 +175,16 @@ void CollectionHost::TellOfAllocation(const core::Event& event, const core::Effe
 
 void CollectionHost::TellOfEnds(const core::Event& event, const core::Effects& effects,
                                 const Before& before) {
-  // What the core complains of when time has passed is that nobody has his buffers yet.
+  // What the core complains of when time has passed is that nobody has his buffers yet: in one
+  // line, and one for each node.
   if (std::holds_alternative<core::event::Tick>(event)) {
-    for (const core::Effect& effect : effects) {
+    const auto complaint = std::find_if(effects.begin(), effects.end(), [](const auto& effect) {
       const auto* const log = std::get_if<core::effect::Log>(&effect);
-      if (log == nullptr || log->level != core::effect::Log::Level::kError) continue;
-      Tell({.kind = WatchKind::kAllocationSlow, .message = base::EscapeSentence(log->text)});
+      return log != nullptr && log->level == core::effect::Log::Level::kError;
+    });
+    if (complaint != effects.end()) {
+      const std::string& text = std::get<core::effect::Log>(*complaint).text;
+      Tell({.kind = WatchKind::kAllocationSlow, .message = base::EscapeSentence(text)});
     }
   }
   const auto* const close = std::get_if<core::event::Close>(&event);

@@ -50,6 +50,7 @@ void Encode(const SessionInfo& from, sysmem2::SessionInfo* to);
 void Encode(const WatchedEvents& from, sysmem2::NextEventsResult* to);
 
 // encode_collection.cc
+sysmem2::NodeKind EncodeKind(core::NodeKind kind);
 void Encode(const CollectionSummary& from, sysmem2::CollectionSummary* to);
 void Encode(const CollectionDetail& from, sysmem2::CollectionDetail* to);
 

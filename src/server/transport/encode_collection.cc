@@ -29,18 +29,6 @@ sysmem2::CollectionState EncodeState(core::CollectionState state) {
   return sysmem2::COLLECTION_STATE_UNSPECIFIED;
 }
 
-sysmem2::NodeKind EncodeKind(core::NodeKind kind) {
-  switch (kind) {
-    case core::NodeKind::kToken:
-      return sysmem2::NODE_KIND_TOKEN;
-    case core::NodeKind::kCollection:
-      return sysmem2::NODE_KIND_COLLECTION;
-    case core::NodeKind::kGroup:
-      return sysmem2::NODE_KIND_GROUP;
-  }
-  return sysmem2::NODE_KIND_UNSPECIFIED;
-}
-
 sysmem2::FailureMode EncodeMode(core::FailureMode mode) {
   switch (mode) {
     case core::FailureMode::kPropagate:
@@ -211,6 +199,18 @@ class PageOfItems {
 };
 
 }  // namespace
+
+sysmem2::NodeKind EncodeKind(core::NodeKind kind) {
+  switch (kind) {
+    case core::NodeKind::kToken:
+      return sysmem2::NODE_KIND_TOKEN;
+    case core::NodeKind::kCollection:
+      return sysmem2::NODE_KIND_COLLECTION;
+    case core::NodeKind::kGroup:
+      return sysmem2::NODE_KIND_GROUP;
+  }
+  return sysmem2::NODE_KIND_UNSPECIFIED;
+}
 
 void Encode(const CollectionSummary& from, sysmem2::CollectionSummary* to) {
   to->set_buffer_collection_id(from.buffer_collection_id);

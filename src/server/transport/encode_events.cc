@@ -57,25 +57,13 @@ sysmem2::EventKind KindOf(WatchKind kind) {
   return sysmem2::EVENT_KIND_UNSPECIFIED;
 }
 
-sysmem2::NodeKind KindOf(core::NodeKind kind) {
-  switch (kind) {
-    case core::NodeKind::kToken:
-      return sysmem2::NODE_KIND_TOKEN;
-    case core::NodeKind::kCollection:
-      return sysmem2::NODE_KIND_COLLECTION;
-    case core::NodeKind::kGroup:
-      return sysmem2::NODE_KIND_GROUP;
-  }
-  return sysmem2::NODE_KIND_UNSPECIFIED;
-}
-
 void EncodeOne(const WatchEvent& from, sysmem2::WatchEvent* to) {
   to->set_time_ns(from.time_ns);
   to->set_kind(KindOf(from.kind));
   if (from.buffer_collection_id != 0) to->set_buffer_collection_id(from.buffer_collection_id);
   to->set_collection_name(ValidUtf8(from.collection_name));
   if (from.node != 0) to->set_node_id(from.node);
-  if (from.node_kind) to->set_node_kind(KindOf(*from.node_kind));
+  if (from.node_kind) to->set_node_kind(EncodeKind(*from.node_kind));
   to->set_debug_name(ValidUtf8(from.debug_name));
   if (from.session_id != 0) to->set_session_id(from.session_id);
   if (from.peer.known) Encode(from.peer, to->mutable_peer());
