@@ -38,6 +38,14 @@ class IncomingTest : public SessionTest {
     for (const uint64_t number : numbers) info->add_buffers()->set_vmo(number);
     return reply;
   }
+  // The daemon closes the only node that there is; next comes order 4.
+  void CloseDuringACall(const std::string& why) {
+    auto pinged = Async([&] { return client_->Roundtrip(); });
+    const FakeDaemon::Call call = daemon_.NextCall();
+    daemon_.SendNodeClosed(2, HandleOf(call), why);
+    daemon_.Reply(call, 3);
+    EXPECT_TRUE(pinged.get().ok());
+  }
 };
 
 TEST_F(IncomingTest, AClosureIsNotSeenBeforeTheReplySentBeforeIt) {
@@ -54,22 +62,14 @@ TEST_F(IncomingTest, AClosureIsNotSeenBeforeTheReplySentBeforeIt) {
 
 TEST_F(IncomingTest, AReplyIsNotGivenBeforeTheClosureSentBeforeIt) {
   Collection collection = MakeCollection();
-  auto pinged = Async([&] { return client_->Roundtrip(); });
-  const FakeDaemon::Call call = daemon_.NextCall();
-  daemon_.SendNodeClosed(2, HandleOf(call), "out of memory");
-  daemon_.Reply(call, 3);
-  EXPECT_TRUE(pinged.get().ok());
+  CloseDuringACall("out of memory");
   EXPECT_TRUE(collection.is_closed());
   EXPECT_THAT(collection.SetName(1, "x").failure().message, HasSubstr("out of memory"));
 }
 
 TEST_F(IncomingTest, HowTheAllocationEndedIsAskedOfTheDaemonAlthoughItHasClosedTheCollection) {
   Collection collection = MakeCollection();
-  auto pinged = Async([&] { return client_->Roundtrip(); });
-  const FakeDaemon::Call call = daemon_.NextCall();
-  daemon_.SendNodeClosed(2, HandleOf(call), "out of memory");
-  daemon_.Reply(call, 3);
-  EXPECT_TRUE(pinged.get().ok());
+  CloseDuringACall("out of memory");
   ASSERT_TRUE(collection.is_closed());
   AnswerEverything(
       [](const FakeDaemon::Call&) {

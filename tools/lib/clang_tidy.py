@@ -95,7 +95,9 @@ def main():
                              stderr=subprocess.PIPE, text=True, check=False)
         if run.returncode == 0 and stamp:
             (stamps / stamp).touch()
-        return False, "" if run.returncode == 0 else run.stdout or run.stderr
+        if run.returncode == 0:
+            return False, ""
+        return False, run.stdout or run.stderr or f"{source}: it ended with {run.returncode}\n"
 
     passed_over = failed = 0
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:

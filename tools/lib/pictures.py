@@ -202,8 +202,9 @@ class Terminal:
         self.stream = pyte.ByteStream(self.screen)
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            size = struct.pack("HHHH", lines, columns, 0, 0)
+            fcntl.ioctl(0, termios.TIOCSWINSZ, size)
             os.execvpe(command[0], command, environment)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def read_until(self, probe):
         deadline = time.monotonic() + PATIENCE
@@ -318,7 +319,6 @@ def main():
                                numbers["two-gpus"])
             picture_of_command(studio, out / "tree.svg", "sysmemctl tree ID", "tree",
                                numbers["editor"])
-            picture_of_graph(studio, out / "tree-dot.svg", numbers["studio"])
             picture_of_graph(studio, out / "tree-dot-waiting.svg", numbers["editor"])
             picture_of_top(studio, out / "top.svg")
         finally:

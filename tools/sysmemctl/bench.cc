@@ -19,7 +19,6 @@
 #include "tools/bench/frames_floor.h"
 #include "tools/bench/joins.h"
 #include "tools/bench/stopwatch.h"
-#include "tools/demo/sentence.h"
 #include "tools/sysmemctl/colour.h"
 #include "tools/sysmemctl/daemon_view.h"
 #include "tools/sysmemctl/exit_code.h"

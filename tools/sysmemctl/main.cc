@@ -2,12 +2,15 @@
 //
 // sysmemctl: look into a running sysmemd, or negotiate without one. See sysmemctl(1).
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <iostream>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sysmem_version.h"
@@ -65,13 +68,36 @@ void AddAllocOptions(CLI::App& alloc, AllocCommand& to) {
 }
 
 void AddRunOptions(CLI::App& run, RunOptions& to) {
-  run.add_option("COMMAND", to.words, "Commands and arguments, behind --; '|' between two commands")
-      ->required();
+  run.add_option("COMMAND", to.words,
+                 "Commands and arguments, behind --; '|' between two commands");
   run.add_option("--share", to.sharing, "Only these commands get a token, from 1 (default: all)")
       ->type_name("NUMBER,...")
       ->delimiter(',')
       ->allow_extra_args(false);
   run.add_flag("--verbose", to.verbose, "Tell who keeps the others waiting, and how they ended");
+}
+
+// What follows "run ... --" is for other programs, word for word; the parser would take some of it
+// for lists.
+std::optional<std::vector<std::string>> TakeWordsOfCommands(int& argc, char** argv) {
+  char** const end = argv + argc;
+  const auto is = [](const char* word) {
+    return [word](const char* argument) { return std::string_view(argument) == word; };
+  };
+  char** const dashes = std::find_if(argv, end, is("--"));
+  if (dashes == end || std::find_if(argv, dashes, is("run")) == dashes) return std::nullopt;
+  argc = static_cast<int>(dashes - argv);
+  return std::vector<std::string>(dashes + 1, end);
+}
+
+int RunRunCommand(const std::string& socket, RunOptions& options,
+                  std::optional<std::vector<std::string>> words) {
+  if (!words || !options.words.empty()) {
+    std::cerr << "sysmemctl: run: -- is missing before the command\n";
+    return kUsage;
+  }
+  options.words = *std::move(words);
+  return RunCommands(socket, options);
 }
 
 int RunAllocCommand(const std::string& socket, AllocCommand& command) {
@@ -143,14 +169,15 @@ int Main(int argc, char** argv) {
   RunOptions pipeline;
   AddRunOptions(*run, pipeline);
   auto* bench = app.add_subcommand("bench", "The quick figures of this machine");
-  BenchOptions figures_wanted;
-  bench->add_option("--rounds", figures_wanted.rounds, "How often everything is measured")
+  BenchOptions benchmark;
+  bench->add_option("--rounds", benchmark.rounds, "How often everything is measured")
       ->check(CLI::Range(1u, 100'000u))
       ->capture_default_str();
   auto* replay = app.add_subcommand("replay", "Play what a daemon recorded, and compare");
   std::string recording;
   replay->add_option("FILE", recording, "What sysmemd --record wrote")->required();
 
+  auto words = TakeWordsOfCommands(argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -159,9 +186,9 @@ int Main(int argc, char** argv) {
   scenarios.json = json;
   allocation.json = json;
   if (*alloc) return RunAllocCommand(socket, allocation);
-  figures_wanted.json = json;
-  if (*bench) return RunBench(socket, figures_wanted);
-  if (*run) return RunCommands(socket, pipeline);
+  benchmark.json = json;
+  if (*bench) return RunBench(socket, benchmark);
+  if (*run) return RunRunCommand(socket, pipeline, std::move(words));
   if (*simulate) return SimulateFiles(scenarios);
   if (*replay) return ReplayFile(recording, json);
   if (*doctor) return RunDoctor(socket, json);

@@ -80,10 +80,6 @@ class SpawnPlan {
   posix_spawnattr_t attributes_{};
 };
 
-int StatusOf(int wait_status) {
-  return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : kKilled + WTERMSIG(wait_status);
-}
-
 }  // namespace
 
 Pipeline::Pipeline(std::vector<PipelineCommand> commands, const std::string& socket,
@@ -124,7 +120,8 @@ void Pipeline::Reap() {
   for (Process& process : processes_) {
     int status = 0;
     if (process.status || ::waitpid(process.pid, &status, WNOHANG) != process.pid) continue;
-    process.status = StatusOf(status);
+    process.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    process.status = process.signal != 0 ? kKilled + process.signal : WEXITSTATUS(status);
   }
 }
 
@@ -152,8 +149,8 @@ std::string Pipeline::DescribeTrouble() const {
     const int status = process.status.value_or(0);
     if (status == 0) continue;
     text += Safe(process.name) +
-            (status > kKilled ? " was killed by signal " + std::to_string(status - kKilled)
-                              : " ended with " + std::to_string(status)) +
+            (process.signal != 0 ? " was killed by signal " + std::to_string(process.signal)
+                                 : " ended with " + std::to_string(status)) +
             "\n";
   }
   return text;

@@ -44,6 +44,7 @@ class Pipeline {
     std::string name;
     pid_t pid = -1;
     std::optional<int> status;  // as ExitStatus() counts
+    int signal = 0;             // that killed it
   };
   std::vector<Process> processes_;
 };

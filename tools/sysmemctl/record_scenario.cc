@@ -220,7 +220,7 @@ Ordered HeapsOf(const core::Settings& settings) {
     to["cpu_domain"] = heap.cpu_domain;
     to["ram_domain"] = heap.ram_domain;
     to["inaccessible_domain"] = heap.inaccessible_domain;
-    if (heap.physically_contiguous.value_or(false)) to["physically_contiguous"] = true;
+    if (heap.physically_contiguous) to["physically_contiguous"] = *heap.physically_contiguous;
     if (heap.need_clear) to["need_clear"] = true;
     if (heap.need_flush) to["need_flush"] = *heap.need_flush;
     const auto& secure = settings.secure_heaps;

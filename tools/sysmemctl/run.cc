@@ -4,12 +4,15 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <ctime>
 #include <iostream>
 #include <optional>
 #include <utility>
 
+#include "base/escape.h"
 #include "tools/sysmemctl/daemon_view.h"
 #include "tools/sysmemctl/exit_code.h"
 #include "tools/sysmemctl/pipeline.h"
@@ -20,7 +23,7 @@ namespace sysmem::ctl {
 namespace {
 
 // Who has not answered by then is told of with --verbose.
-constexpr timespec kPatience{.tv_sec = 2, .tv_nsec = 0};
+constexpr std::chrono::seconds kPatience(2);
 
 int Complain(const std::string& text) {
   std::cerr << "sysmemctl: " << text << "\n";
@@ -32,18 +35,18 @@ int Complain(const Failure& failure) {
   return ExitCodeOf(failure);
 }
 
-// What SetName and SetDebugClientInfo take.
+// What SetName and SetDebugClientInfo take (MESSAGE_LIMIT_NAME_BYTES).
 constexpr size_t kMaxNameBytes = 64;
 
-// Without broken UTF-8, and cut between two characters.
 std::string AsName(const std::string& text) {
-  std::string name = Safe(text);
-  size_t end = std::min(name.size(), kMaxNameBytes);
-  while (end < name.size() && end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) {
-    --end;
-  }
-  name.resize(end);
-  return name;
+  return std::string(base::CutToBytes(Safe(text), kMaxNameBytes));
+}
+
+timespec Until(std::chrono::steady_clock::time_point deadline) {
+  const auto left = std::max<std::chrono::nanoseconds>(deadline - std::chrono::steady_clock::now(),
+                                                       std::chrono::nanoseconds(0));
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
+  return {.tv_sec = seconds.count(), .tv_nsec = (left - seconds).count()};
 }
 
 std::string BaseName(const std::string& path) { return path.substr(path.rfind('/') + 1); }
@@ -104,11 +107,13 @@ class Run {
   int Await(Pipeline& pipeline, const sigset_t& signals) {
     bool patient = options_.verbose;
     bool told = false;
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
     for (pipeline.Reap(); !pipeline.is_over(); pipeline.Reap()) {
       siginfo_t info{};
+      const timespec left = Until(deadline);
       const int number =
-          patient ? ::sigtimedwait(&signals, &info, &kPatience) : ::sigwaitinfo(&signals, &info);
-      if (number == SIGCHLD) continue;
+          patient ? ::sigtimedwait(&signals, &info, &left) : ::sigwaitinfo(&signals, &info);
+      if (number == SIGCHLD || (number < 0 && errno == EINTR)) continue;
       if (number < 0) {  // nothing came for a while
         if (patient) TellWhy(true);
         patient = false;

@@ -85,7 +85,7 @@ void EndWithTheReader() {
     pollfd out{.fd = STDOUT_FILENO, .events = 0, .revents = 0};
     while (::poll(&out, 1, -1) < 0 && errno == EINTR) {
     }
-    ::_exit(kOk);
+    ::_exit((out.revents & POLLNVAL) != 0 ? kFailed : kOk);
   }).detach();
 }
 
@@ -126,13 +126,16 @@ class Watch {
   uint64_t left_;
 };
 
-// Fails with kNotFound if there is no such collection, or this user may not see it.
-Result<void> Find(DaemonView& daemon, uint64_t id) {
+// Whether anything can still happen to the collection. Fails with kNotFound if there is none, or
+// this user may not see it.
+Result<bool> Lives(DaemonView& daemon, uint64_t id) {
   Result<Json> page = daemon.Ask("ListCollections",
                                  {{"after", std::to_string(id > 0 ? id - 1 : 0)}, {"at_most", 1}});
   if (!page.ok()) return page.failure();
   const Json found = page->value("collections", Json::array());
-  if (!found.empty() && Number(found[0], "buffer_collection_id") == id) return {};
+  if (!found.empty() && Number(found[0], "buffer_collection_id") == id) {
+    return Text(found[0], "state") != "COLLECTION_STATE_FAILED";  // remembered for a while
+  }
   Failure none;
   none.error = Error::kNotFound;
   none.message = none.text = "no collection " + std::to_string(id);
@@ -160,17 +163,24 @@ Result<ExitCode> RunWatch(DaemonView& daemon, const WatchOptions& options) {
   // First where the end is: what happens while the collection is looked for is not missed.
   Result<Json> result = daemon.Ask("NextEvents");
   if (!result.ok()) return result.failure();
+  bool ended = false;
   if (options.id) {
-    Result<void> found = Find(daemon, *options.id);
-    if (!found.ok()) return found.failure();
+    const Result<bool> lives = Lives(daemon, *options.id);
+    if (!lives.ok()) return lives.failure();
+    ended = !*lives;
+    if (ended) std::cerr << "sysmemctl: the collection has failed already; see why\n";
   }
   Watch watch(options);
-  bool ended = false;
   while (!ended) {
     result = daemon.Ask("NextEvents", watch.Question((*result)["next_after"]), Deadline::Never());
     if (!result.ok()) return result.failure();
     ended = watch.Print(*result);
     if (!std::cout.flush()) return ReaderHasGone() ? kOk : kFailed;
+    // Its end may be among what was lost.
+    if (options.id && !ended && Number(*result, "lost") > 0) {
+      const Result<bool> lives = Lives(daemon, *options.id);
+      ended = !lives.ok() || !*lives;
+    }
   }
   return kOk;
 }

@@ -18,8 +18,9 @@ struct WatchOptions {
   bool json = false;           // one object per line
 };
 
-// Ends with kOk after `count` events, when the collection `id` has ended, or when nobody reads
-// standard output any more, which is noticed also while nothing happens. Ignores SIGPIPE.
+// Ends with kOk after `count` events, or when the collection `id` has ended (or had failed before).
+// When nobody reads standard output any more the process is ended, with 0, by a thread of its own:
+// that is noticed also while nothing happens. Ignores SIGPIPE.
 Result<ExitCode> RunWatch(DaemonView& daemon, const WatchOptions& options);
 
 // One line for people, without its newline: local time, kind, and whatever the event tells.

@@ -76,7 +76,7 @@ TEST_F(RecordProgram, WritesToStandardOutputAndTellsApartParticipantsOfOneName) 
                           .memory = MemoryConstraints{.min_size_bytes = 5000}};
   ASSERT_TRUE(first.SetConstraints(needs).ok());
   ASSERT_TRUE(second.SetConstraints(needs).ok());
-  ASSERT_TRUE(first.Wait(std::chrono::seconds(30)).ok());
+  ASSERT_TRUE(first.Wait(testing::kPatience).ok());
   const json recorded = json::parse(Run({"record", std::to_string(id)}));
   ASSERT_EQ(recorded["participants"].size(), 2u);
   EXPECT_EQ(recorded["participants"][0]["name"], "camera");

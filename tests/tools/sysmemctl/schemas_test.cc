@@ -131,7 +131,7 @@ class Schemas : public ProgramTest {
     if (buffers.ok()) buffers_.push_back(*std::move(buffers));
     return id;
   }
-  // `watch --json` prints one line for each.
+  // `watch --json` prints these as they are, one in a line, and what it says of lost ones.
   void HoldEvents() {
     const auto told = client().Inspect("NextEvents", R"({"after": "0"})");
     ASSERT_TRUE(told.ok()) << told.failure().text;
@@ -140,6 +140,7 @@ class Schemas : public ProgramTest {
     for (const json& event : events) {
       documents_.push_back({{"schema", "watch"}, {"label", "an event"}, {"document", event}});
     }
+    documents_.push_back({{"schema", "watch"}, {"label", "lost"}, {"document", {{"lost", "3"}}}});
   }
   void HoldFiles() {
     const testing::TempDir dir;

@@ -129,6 +129,18 @@ TEST_F(WatchProgram, FollowsOneCollectionToItsEnd) {
   EXPECT_THAT(lines.back(), HasSubstr("  collection ended      "));
 }
 
+TEST_F(WatchProgram, EndsAtOnceForACollectionThatHasFailed) {
+  Collection collection = Begin();
+  const Constraints impossible{
+      .usage = Usage{.cpu = SYSMEM_CPU_USAGE_WRITE},
+      .memory = MemoryConstraints{.min_size_bytes = 8192, .max_size_bytes = 4096}};
+  ASSERT_TRUE(collection.SetConstraints(impossible).ok());
+  ASSERT_FALSE(collection.Wait(kPatience).ok());
+  const testing::Ended ended = Try({"watch", std::to_string(id_)});
+  EXPECT_EQ(ended.exit_code, 0);
+  EXPECT_THAT(ended.output, HasSubstr("has failed already"));
+}
+
 TEST_F(WatchProgram, EndsWhenItsReaderGoesAlthoughNothingHappens) {
   StartWatch({});
   output_.reset();
