@@ -165,7 +165,8 @@ void Collection::State::DropSpentOrphans(NodeId id) {
                        !node->referenced && id != tree_.root();
     if (!spent || tree_.Get(node->parent).kind == NodeKind::kGroup) return;
     const NodeId parent = node->parent;
-    effects_.push_back(effect::NodeClosed{id, "released and not needed any more"});
+    effects_.push_back(
+        effect::NodeClosed{id, "released and not needed any more", node->kind, node->debug.name});
     tree_.RemoveSubtree(id);
     id = parent;
   }
@@ -210,11 +211,11 @@ void Collection::State::CloseSubtree(NodeId top, const Failure& why) {
     Node& node = tree_.Get(id);
     AnswerWaits(node, Closed(reason));
     DropLifetimeTrackings(node);
+    effects_.push_back(effect::NodeClosed{id, reason, node.kind, node.debug.name});
     if (node.founder && !whole) {
       departed_[id] = {std::move(node.debug.name), std::move(node.constraints),
                        std::move(node.must_match)};
     }
-    effects_.push_back(effect::NodeClosed{id, reason});
   }
   tree_.RemoveSubtree(top);
   strength_changed_ = true;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/event.h"
+#include "core/node_kind.h"
 #include "core/plan.h"
 
 namespace sysmem::core {
@@ -68,7 +69,10 @@ struct Answer {
 struct NodeClosed {
   NodeId node = 0;
   std::string why;  // for people; clients get no error code (FAIL-4)
-  bool operator==(const NodeClosed&) const = default;
+  // What it was: for whoever tells of it, and no part of what happened.
+  NodeKind kind = NodeKind::kToken;
+  std::string name = {};  // its debug name
+  bool operator==(const NodeClosed& other) const { return node == other.node && why == other.why; }
 };
 
 // Make plan.buffer_count buffers; answer with event AllocationFinished for the same attempt.

@@ -12,14 +12,11 @@
 #include "core/event.h"
 #include "core/failure.h"
 #include "core/failure_mode.h"
+#include "core/node_kind.h"
 #include "core/plan.h"
 #include "core/shared_value.h"
 
 namespace sysmem::core {
-
-// Kinds of node. An orphan keeps the kind it had (1.1); `connected` tells it apart.
-enum class NodeKind : uint8_t { kToken, kCollection, kGroup };
-const char* NodeKindName(NodeKind kind);
 
 struct NodeSnapshot {
   NodeId id = 0;
@@ -65,8 +62,8 @@ struct Snapshot {
   uint64_t id = 0;  // buffer_collection_id
   std::string name;
   CollectionState state = CollectionState::kWaiting;
-  // Rises with each change of the collection. If it was taken in slices (snapshot_walk.h): as it
-  // was at the beginning.
+  // Rises with each change of the collection, but not with hand-outs of its buffers. If it was
+  // taken in slices (snapshot_walk.h): as it was at the beginning.
   uint64_t version = 0;
   bool changed_meanwhile = false;   // and what is below is of several moments
   std::vector<NodeSnapshot> nodes;  // breadth-first from the root; the part that was wanted

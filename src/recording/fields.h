@@ -282,7 +282,7 @@ template <Is<core::effect::Answer> T, typename F> void EachField(T& v, F&& f) {
   f({"call", "result"}, call, result);
 }
 template <Is<core::effect::NodeClosed> T, typename F> void EachField(T& v, F&& f) {
-  auto& [node, why] = v;
+  auto& [node, why, kind, name] = v;
   f({"node", "why"}, node, why);
 }
 template <Is<core::effect::Allocate> T, typename F> void EachField(T& v, F&& f) {

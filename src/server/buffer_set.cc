@@ -94,11 +94,6 @@ BufferSet::Totals BufferSet::CountLive() const {
   return totals;
 }
 
-bool BufferSet::HasHolderOf(uid_t uid) const {
-  return std::any_of(buffers_.begin(), buffers_.end(),
-                     [uid](const auto& buffer) { return buffer->HasHolderOf(uid); });
-}
-
 PromisedBuffers::PromisedBuffers(std::shared_ptr<BufferSet> set, uint32_t first,
                                  std::vector<core::BufferShare> shares, core::CallId call,
                                  Recipient recipient)

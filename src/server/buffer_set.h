@@ -64,8 +64,6 @@ class BufferSet {
     uint64_t bytes = 0;
   };
   Totals CountLive() const;
-  // Whether a process of this user was handed one of them, by a hand-out that lives.
-  bool HasHolderOf(uid_t uid) const;
 
  private:
   explicit BufferSet(std::shared_ptr<heaps::Heap> heap) : heap_(std::move(heap)) {}

@@ -57,7 +57,7 @@ CollectionHost::CollectionHost(Engine::Internals& engine, uint64_t buffer_collec
       mailbox_([this](Item item) { return Take(std::move(item)); }),
       core_(buffer_collection_id, engine.settings, created_ns_),
       references_(engine.held),
-      seen_by_(std::make_shared<const std::vector<uid_t>>(1, creator_.uid)) {
+      seen_by_(Sight::Of({creator_.uid})) {
   if (engine_.options.recorder) {
     engine_.options.recorder->Append(recording::BeginLine(id_, created_ns_));
   }
@@ -164,7 +164,7 @@ void CollectionHost::Handle(EventItem item) {
   std::vector<core::NodeId> named;
   for (auto& [node, holder] : item.holders) {
     named.push_back(node);
-    LetSee(holder.outbox->peer().uid);
+    seen_by_.Add(holder.outbox->peer().uid);
     holders_.Set(node, std::move(holder));
   }
   if (item.slot) {
@@ -183,7 +183,7 @@ void CollectionHost::Handle(EventItem item) {
 }
 
 void CollectionHost::Handle(MoveItem item) {
-  LetSee(item.holder.outbox->peer().uid);
+  seen_by_.Add(item.holder.outbox->peer().uid);
   holders_.Set(item.node, std::move(item.holder));
   ++moves_;
   PendingResult result = OperationResult(core::Nothing{});
@@ -233,7 +233,7 @@ void CollectionHost::Run(const core::Event& event) {
       engine_.SummariseCollections(creator_);
     }
     core::Effects effects = core_.Handle(next);
-    in_log_block_ = false;
+    complains_.reset();
     if (engine_.options.recorder) Record(next, effects);
     if (watched) TellWatchers(next, effects, before);
     for (core::Effect& effect : effects) {
@@ -342,9 +342,14 @@ void CollectionHost::Apply(core::effect::Log log) {
                  .node_id = log.about.node,
                  .rule = std::move(log.about.rule),
                  .error = std::move(log.about.error)};
-  line.continues = log.level >= Level::kWarn && in_log_block_;
-  const bool written = engine_.Log(line);
-  if (log.level >= Level::kWarn) in_log_block_ = written;
+  if (log.level < Level::kWarn) {
+    engine_.Log(line);
+  } else if (!complains_) {
+    complains_ = engine_.Log(line);
+  } else if (*complains_) {
+    line.continues = true;
+    engine_.Log(line);
+  }
 }
 
 void CollectionHost::Apply(core::effect::Finished) {

@@ -103,7 +103,7 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   // there is to see. The turn is taken for a slice of the nodes at a time (core/snapshot_walk.h).
   void PostInspect(InspectionWanted wanted, std::function<void(CollectionDetail)> done);
   // `done` is called in the collection's turn.
-  void PostGlance(uid_t viewer, std::function<void(CollectionGlance)> done);
+  void PostGlance(std::function<void(CollectionGlance)> done);
 
   uint64_t id() const { return id_; }
   const PeerInfo& creator() const { return creator_; }
@@ -162,7 +162,6 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
     std::shared_ptr<Inspection> inspection;
   };
   struct GlanceItem {
-    uid_t viewer = 0;
     std::function<void(CollectionGlance)> done;
   };
   using Item = std::variant<EventItem, MoveItem, AlternateItem, TrackingItem, LifetimeItem,
@@ -199,7 +198,8 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   // What watchers are told of one event. REQUIRES: somebody watches; the core has handled the
   // event, and no effect was carried out. `before` is how things stood until then.
   struct Before {
-    bool released = false;  // the node that is closed
+    bool released = false;  // the node that is closed ...
+    WatchEvent closing;     // ... and what there is to say of it
     bool failed_early = false;
     std::string name;
   };
@@ -211,8 +211,6 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   void Tell(WatchEvent event);
   WatchEvent AboutNode(WatchKind kind, core::NodeId node) const;
   const PeerInfo* HolderOf(core::NodeId node, uint64_t* session_id) const;
-  // This user holds or has held a node or a buffer of it, and may see it from now on.
-  void LetSee(uid_t uid);
   void Apply(core::Effect effect);
   void Apply(core::effect::Answer answer);
   void Apply(core::effect::NodeClosed closed);
@@ -263,7 +261,7 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   std::optional<core::AttemptId> awaited_;  // the attempt whose buffers are wanted
   std::shared_ptr<BufferSet> buffers_;
   std::shared_ptr<BufferSet> unwatched_;  // of buffers_, until the turn in which they came is over
-  bool in_log_block_ = false;             // the line before, of the same event, was written
+  std::optional<bool> complains_;         // whether the first complaint of this event was written
   std::deque<core::Event> follow_ups_;    // of effects carried out on the spot
   EventLoop::TimerId timer_ = 0;
   bool finished_ = false;
@@ -271,8 +269,8 @@ class CollectionHost : public std::enable_shared_from_this<CollectionHost> {
   // The last report that was told, and its text: all who wait are told the same one.
   std::shared_ptr<const core::Report> told_;
   std::shared_ptr<const core::ReportText> told_text_;
-  // Users who may see it (LetSee), the one who began it first; a new list with each of them.
-  std::shared_ptr<const std::vector<uid_t>> seen_by_;
+  // Who began it, and who holds or has held a node or a buffer of it.
+  Sight seen_by_;
   // What is being made, and since when, if somebody watched then.
   std::optional<WatchEvent> begun_;
   int64_t begun_ns_ = 0;

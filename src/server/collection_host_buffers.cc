@@ -71,7 +71,7 @@ PendingResult CollectionHost::Complete(const core::VmoInfo& found, core::CallId 
                                        VmoInfoAsked& asked, const PeerInfo& receiver) {
   asked.recipient.read_only_enforced = asked.recipient.access == heaps::Access::kReadOnly &&
                                        engine_.HoldsTo(receiver, buffers_->heap_properties());
-  LetSee(receiver.uid);
+  seen_by_.Add(receiver.uid);
   PromisedBuffers promised(buffers_, found.buffer, {found.share}, call, std::move(asked.recipient));
   if (!asked.info.ok()) return OperationResult(std::move(asked.info).failure());
   return VmoInfoToPush{std::move(asked.info).value(), std::move(promised)};
@@ -154,8 +154,8 @@ void CollectionHost::Apply(core::effect::ReportLeak leak) {
     Tell(std::move(event));
   }
   if (given) {
-    absl::StrAppend(&text, "; it went to process ", given->peer.pid, " (",
-                    base::Quote(given->peer.command), "), user ", given->peer.uid);
+    absl::StrAppend(&text, "; it went to process ", given->peer.pid, " (", given->peer.command,
+                    "), user ", given->peer.uid);
   }
   engine_.Log({.level = core::effect::Log::Level::kError,
                .peer = given ? given->peer : creator_,

@@ -42,11 +42,26 @@ const core::Failure* RefusalOf(core::CallId call, const core::Effects& effects) 
   return nullptr;
 }
 
-// What those who wait are told when nothing could be agreed on, if anybody waits.
-const core::Failure* FailedAttempt(const core::Effects& effects) {
+template <typename T>
+concept Called = requires(T event) {
+  event.call;
+};
+
+core::CallId CallOf(const core::Event& event) {
+  return std::visit(
+      []<typename T>(const T& what) -> core::CallId {
+        if constexpr (Called<T>) return what.call;
+        return 0;
+      },
+      event);
+}
+
+// What those who wait are told when nothing could be agreed on, if anybody waits. Whoever comes
+// later, by the call `own`, is told what is no news.
+const core::Failure* FailedAttempt(const core::Effects& effects, core::CallId own) {
   for (const core::Effect& effect : effects) {
     const auto* const answer = std::get_if<core::effect::Answer>(&effect);
-    if (answer == nullptr) continue;
+    if (answer == nullptr || (own != 0 && answer->call == own)) continue;
     const auto* const failure = std::get_if<core::Failure>(&answer->result);
     if (failure != nullptr && failure->report) return failure;
   }
@@ -61,17 +76,10 @@ bool Has(const core::Effects& effects) {
 
 }  // namespace
 
-void CollectionHost::LetSee(uid_t uid) {
-  if (std::find(seen_by_->begin(), seen_by_->end(), uid) != seen_by_->end()) return;
-  std::vector<uid_t> more = *seen_by_;
-  more.push_back(uid);
-  seen_by_ = std::make_shared<const std::vector<uid_t>>(std::move(more));
-}
-
 void CollectionHost::Tell(WatchEvent event) {
   event.buffer_collection_id = id_;
   event.collection_name = core_.name();
-  engine_.watch->Append(std::move(event), Sight{.uids = seen_by_});
+  engine_.watch->Append(std::move(event), seen_by_);
 }
 
 const PeerInfo* CollectionHost::HolderOf(core::NodeId node, uint64_t* session_id) const {
@@ -99,6 +107,7 @@ CollectionHost::Before CollectionHost::NoteBefore(const core::Event& event) cons
   Before before{.failed_early = core_.HasFailedEarly()};
   if (const auto* const close = std::get_if<core::event::Close>(&event)) {
     before.released = core_.IsReleased(close->node);
+    before.closing = AboutNode(WatchKind::kNodeClosed, close->node);
   }
   if (std::holds_alternative<core::event::SetName>(event)) before.name = core_.name();
   return before;
@@ -107,8 +116,12 @@ CollectionHost::Before CollectionHost::NoteBefore(const core::Event& event) cons
 void CollectionHost::TellWatchers(const core::Event& event, const core::Effects& effects,
                                   const Before& before) {
   TellOfNodes(event, effects, before);
-  if (std::holds_alternative<core::event::SetName>(event) && core_.name() != before.name) {
-    Tell({.kind = WatchKind::kCollectionNamed, .peer = creator_});
+  const auto* const name = std::get_if<core::event::SetName>(&event);
+  if (name != nullptr && core_.name() != before.name) {
+    WatchEvent named{.kind = WatchKind::kCollectionNamed};
+    const PeerInfo* const who = HolderOf(name->node, &named.session_id);
+    if (who != nullptr) named.peer = *who;
+    Tell(std::move(named));
   }
   TellOfAllocation(event, effects);
   if (const auto* const gone = std::get_if<core::event::BufferGone>(&event)) {
@@ -133,9 +146,8 @@ void CollectionHost::TellOfNodes(const core::Event& event, const core::Effects& 
   tell_if_done(WatchKind::kNodeReady, std::get_if<core::event::SetConstraints>(&event));
   tell_if_done(WatchKind::kNodeReady, std::get_if<core::event::AllChildrenPresent>(&event));
   tell_if_done(WatchKind::kNodeReleased, std::get_if<core::event::Release>(&event));
-  if (before.released) {
-    tell_if_done(WatchKind::kNodeClosed, std::get_if<core::event::Close>(&event));
-  }
+  const auto* const close = std::get_if<core::event::Close>(&event);
+  if (before.released && RefusalOf(close->call, effects) == nullptr) Tell(before.closing);
 }
 
 void CollectionHost::TellOfAllocation(const core::Event& event, const core::Effects& effects) {
@@ -150,25 +162,27 @@ void CollectionHost::TellOfAllocation(const core::Event& event, const core::Effe
     begun_ns_ = EventLoop::NowNs();
     Tell(*begun_);
   }
-  const core::Failure* failed = FailedAttempt(effects);
   const auto* const finished = std::get_if<core::event::AllocationFinished>(&event);
-  if (finished != nullptr && finished->failure && failed == nullptr) failed = &*finished->failure;
-  if (failed == nullptr && finished == nullptr) return;
-  WatchEvent outcome{.kind = WatchKind::kAllocationSucceeded};
+  const bool made = finished != nullptr && !finished->failure;
+  WatchEvent outcome;
   if (finished != nullptr && begun_) {
     outcome = *std::exchange(begun_, std::nullopt);
-    outcome.kind = WatchKind::kAllocationSucceeded;
     outcome.duration_ns = EventLoop::NowNs() - begun_ns_;
   }
-  if (failed != nullptr) {
-    outcome.kind = WatchKind::kAllocationFailed;
-    outcome.error = failed->error;
-    outcome.rule = failed->rule;
-    outcome.message = base::EscapeSentence(failed->message);
-    if (failed->report) {
-      const std::string& text = TextFor(failed->report)->text;
-      outcome.message = text.substr(0, text.find('\n'));
-    }
+  if (made) {
+    outcome.kind = WatchKind::kAllocationSucceeded;
+    Tell(std::exchange(outcome, {}));  // what fails beside it is another attempt
+  }
+  const core::Failure* failed = FailedAttempt(effects, CallOf(event));
+  if (failed == nullptr && finished != nullptr && !made) failed = &*finished->failure;
+  if (failed == nullptr) return;
+  outcome.kind = WatchKind::kAllocationFailed;
+  outcome.error = failed->error;
+  outcome.rule = failed->rule;
+  outcome.message = base::EscapeSentence(failed->message);
+  if (failed->report) {
+    const std::string& text = TextFor(failed->report)->text;
+    outcome.message = text.substr(0, text.find('\n'));
   }
   Tell(std::move(outcome));
 }
@@ -195,6 +209,8 @@ void CollectionHost::TellOfEnds(const core::Event& event, const core::Effects& e
     // Of one that was released and closed, that was the news.
     if (closes_itself ? before.released : holders_.Find(closed->node) == nullptr) continue;
     WatchEvent failed = AboutNode(WatchKind::kNodeFailed, closed->node);
+    failed.node_kind = closed->kind;
+    failed.debug_name = closed->name;
     failed.message = base::EscapeSentence(closed->why);
     Tell(std::move(failed));
   }

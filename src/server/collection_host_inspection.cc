@@ -17,7 +17,7 @@ struct CollectionHost::Inspection {
   NamedHolders holders;                  // of the nodes that the walk has by now
   std::vector<HolderInfo> last_holders;  // of a collection that has failed
   std::shared_ptr<BufferSet> buffers;    // each buffer takes care of its own locking
-  bool viewer_holds_node = false;
+  Sight seen_by;
   std::function<void(CollectionDetail)> done;
 
   Inspection(InspectionWanted what, size_t nodes_per_slice)
@@ -35,8 +35,8 @@ void CollectionHost::PostInspect(InspectionWanted wanted,
   Post(InspectItem{std::move(inspection)});
 }
 
-void CollectionHost::PostGlance(uid_t viewer, std::function<void(CollectionGlance)> done) {
-  Post(GlanceItem{viewer, std::move(done)});
+void CollectionHost::PostGlance(std::function<void(CollectionGlance)> done) {
+  Post(GlanceItem{std::move(done)});
 }
 
 void CollectionHost::Handle(InspectItem item) {
@@ -69,7 +69,7 @@ void CollectionHost::TakeSlice(Inspection& inspection) const {
   if (!inspection.walk.done()) return;
   inspection.last_holders = last_holders_;
   inspection.buffers = buffers_;
-  inspection.viewer_holds_node = holders_.HasNodeOf(inspection.wanted.viewer);
+  inspection.seen_by = seen_by_;
 }
 
 void CollectionHost::Handle(GlanceItem item) {
@@ -84,7 +84,7 @@ void CollectionHost::Handle(GlanceItem item) {
                       .connected = holders_.size(),
                       .creator = creator_,
                       .age_ns = EventLoop::NowNs() - created_ns_};
-    glance.viewer_holds_node = holders_.HasNodeOf(item.viewer);
+    glance.seen_by = seen_by_;
     glance.buffers = buffers_;
   }
   item.done(std::move(glance));
@@ -112,7 +112,7 @@ CollectionDetail CollectionHost::PutTogether(Inspection& inspection) const {
   std::sort(detail.holders.begin(), detail.holders.end(),
             [](const HolderInfo& a, const HolderInfo& b) { return a.node < b.node; });
   detail.first_item = inspection.wanted.first_item;
-  detail.viewer_has_part = inspection.viewer_holds_node;
+  detail.seen_by = inspection.seen_by;
   detail.summary = {.buffer_collection_id = id_,
                     .name = snapshot.name,
                     .state = snapshot.state,
@@ -134,7 +134,6 @@ void CollectionHost::AddBuffers(const BufferSet& set, const InspectionWanted& wa
   const BufferSet::Totals totals = set.CountLive();
   detail.summary.buffers = totals.buffers;
   detail.summary.total_bytes = totals.bytes;
-  detail.viewer_has_part = detail.viewer_has_part || set.HasHolderOf(wanted.viewer);
   for (uint64_t i = 0; i < set.size(); ++i) {
     const uint64_t item = detail.summary.nodes + i;
     if (item < wanted.first_item || item - wanted.first_item >= wanted.most_items) continue;

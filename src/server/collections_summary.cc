@@ -5,7 +5,6 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
-#include "base/escape.h"
 
 namespace sysmem::server {
 namespace {
@@ -44,8 +43,8 @@ std::string Line(const CollectionGlance& glance) {
   const CollectionSummary& summary = glance.summary;
   std::string text =
       absl::StrCat("collection ", summary.buffer_collection_id, " ",
-                   summary.name.empty() ? "without a name" : base::Quote(summary.name), ", ",
-                   core::CollectionStateName(summary.state), ", ", summary.nodes, " nodes");
+                   summary.name.empty() ? "without a name" : absl::StrCat("\"", summary.name, "\""),
+                   ", ", core::CollectionStateName(summary.state), ", ", summary.nodes, " nodes");
   if (glance.seen.buffer_count == 0) return text;
   absl::StrAppend(&text, ", ", glance.seen.buffer_count, " buffers of ",
                   MiB(glance.seen.buffer_bytes), glance.seen.contiguous ? ", contiguous" : "",

@@ -2,6 +2,7 @@
 #include "server/engine.h"
 
 #include <ctime>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,9 @@
 
 namespace sysmem::server {
 namespace {
+
+// Whose share of the threads that look the answers to watchers take: nobody's, by his uid.
+constexpr Worker::Owner kWatchers = std::numeric_limits<Worker::Owner>::max();
 
 // How many ended sessions the inspector remembers: enough to find the one that just failed.
 constexpr size_t kEndedSessionsKept = 64;
@@ -62,7 +66,8 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
           .events = options.limits.events_kept,
           .bytes = options.limits.events_kept_bytes,
           .reads_per_session = options.limits.event_reads_per_session,
-          .run_aside = [this](std::function<void()> job) { worker.Run(std::move(job)); }})),
+          .run_aside =
+              [this](std::function<void()> job) { inspections.Run(kWatchers, std::move(job)); }})),
       unread(std::make_shared<UnreadBudget>(options.limits.unread_descriptors,
                                             options.limits.unread_descriptors_in_all)),
       // requirements.h saw that this works.
@@ -168,7 +173,7 @@ void Engine::Internals::SummariseCollections(const PeerInfo& peer) {
     auto all = std::make_shared<Gathering>();
     all->missing = hosts.size();
     for (const auto& host : hosts) {
-      host->PostGlance(daemon_uid, [this, peer, all](CollectionGlance glance) {
+      host->PostGlance([this, peer, all](CollectionGlance glance) {
         {
           const std::lock_guard lock(all->mutex);
           all->glances.push_back(std::move(glance));

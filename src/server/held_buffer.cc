@@ -298,13 +298,6 @@ bool HeldBuffer::IsGone() const {
   return buffer_ == nullptr;
 }
 
-bool HeldBuffer::HasHolderOf(uid_t uid) const {
-  const std::lock_guard lock(mutex_);
-  return std::any_of(records_.begin(), records_.end(), [uid](const auto& entry) {
-    return entry.second.made && entry.second.recipient->peer.uid == uid;
-  });
-}
-
 void HeldBuffer::AddHoldings(std::map<uint64_t, Holdings>& by_session) const {
   std::map<uint64_t, uint64_t> hand_outs;
   {

@@ -110,8 +110,6 @@ class HeldBuffer : public std::enable_shared_from_this<HeldBuffer> {
   heaps::BufferIdentity identity() const { return identity_; }
   BufferInfo Describe() const;
   bool IsGone() const;
-  // Whether a hand-out that lives was made for a process of this user.
-  bool HasHolderOf(uid_t uid) const;
   // Adds what is held of it to the totals of each session it was handed to.
   void AddHoldings(std::map<uint64_t, Holdings>& by_session) const;
 

@@ -16,6 +16,7 @@
 #include "core/report.h"
 #include "core/snapshot.h"
 #include "server/heap_policy.h"
+#include "server/sight.h"
 
 namespace sysmem::server {
 
@@ -165,8 +166,7 @@ struct CollectionDetail {
   // if there is any.
   uint64_t first_item = 0;
   std::optional<uint64_t> next_item;
-  // Whoever asked holds a node or has been handed a buffer, on this page or not.
-  bool viewer_has_part = false;
+  Sight seen_by;  // who begins it, and holds or held a node or a buffer of it
   core::Snapshot snapshot;
   std::vector<HolderInfo> holders;  // by rising node
   std::vector<BufferInfo> buffers;
@@ -180,7 +180,7 @@ class BufferSet;
 struct CollectionGlance {
   CollectionSummary summary;  // without its buffers
   core::Glance seen;
-  bool viewer_holds_node = false;
+  Sight seen_by;
   std::shared_ptr<BufferSet> buffers;  // null while there are none
 };
 

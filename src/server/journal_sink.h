@@ -16,8 +16,6 @@
 
 namespace sysmem::server {
 
-inline constexpr char kJournalSocket[] = "/run/systemd/journal/socket";
-
 using JournalFields = std::vector<std::pair<std::string, std::string>>;
 
 // The fields of the lines that this thread logs while it lives, besides those that every line has.

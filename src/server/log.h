@@ -28,10 +28,11 @@ namespace sysmem::server {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
+inline constexpr char kJournalSocket[] = "/run/systemd/journal/socket";
+
 // Once, before the first thread is started. `journal_socket` is used if standard error is the
 // journal and the socket is there.
-void StartLogging(LogLevel level,
-                  const std::string& journal_socket = "/run/systemd/journal/socket");
+void StartLogging(LogLevel level, const std::string& journal_socket = kJournalSocket);
 
 // A line about what a client brought about: "client uid 1000 pid 4711 (name): WHAT".
 struct ClientLine {
@@ -55,8 +56,8 @@ void ComplainAbout(const PeerInfo& peer, std::string_view what);
 // Thread-safe.
 class ComplaintLimiter {
  public:
-  // Enough to see what goes wrong; a client that fails a thousand times a second writes 9,000 lines
-  // a day.
+  // Enough to see what goes wrong; a client that fails a thousand times a second brings about 9,000
+  // complaints a day, each of one line or, where it tells of nodes or of choices, of some dozens.
   static constexpr uint64_t kBurst = 10;
   static constexpr int64_t kIntervalNs = 10'000'000'000;  // then one more is let through
   // Lines that somebody asked for (SetVerboseLogging): the story of some collections, and then no

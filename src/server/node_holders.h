@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who holds which node of a collection, and whether some user holds any. Not thread-safe.
+// Who holds which node of a collection. Not thread-safe.
 #pragma once
-
-#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -28,17 +25,11 @@ struct Holder {
 class NodeHolders {
  public:
   // In place of whoever held it before. REQUIRES: holder.outbox
-  void Set(core::NodeId node, Holder holder) {
-    Take(node);
-    ++nodes_by_uid_[holder.outbox->peer().uid];
-    holders_.emplace(node, std::move(holder));
-  }
+  void Set(core::NodeId node, Holder holder) { holders_.insert_or_assign(node, std::move(holder)); }
   // Nobody holds it from now on. Empty if nobody did.
   std::optional<Holder> Take(core::NodeId node) {
     auto found = holders_.extract(node);
     if (found.empty()) return std::nullopt;
-    const auto user = nodes_by_uid_.find(found.mapped().outbox->peer().uid);
-    if (--user->second == 0) nodes_by_uid_.erase(user);
     return std::move(found.mapped());
   }
   // nullptr if nobody holds it.
@@ -47,11 +38,9 @@ class NodeHolders {
     return found != holders_.end() ? &found->second : nullptr;
   }
   size_t size() const { return holders_.size(); }
-  bool HasNodeOf(uid_t uid) const { return nodes_by_uid_.contains(uid); }
 
  private:
   std::unordered_map<core::NodeId, Holder> holders_;
-  std::map<uid_t, size_t> nodes_by_uid_;  // none of them 0
 };
 
 }  // namespace sysmem::server

@@ -191,8 +191,7 @@ class Session::Impl {
   // `after`: `at_most` of them, by rising id. Those that failed are not among them.
   void GatherCollections(uint64_t after, uint64_t at_most,
                          std::function<void(std::vector<CollectionSummary>)> done);
-  bool MaySee(const CollectionGlance& glance) const;
-  bool MaySee(const CollectionDetail& detail) const;
+  bool MaySee(const Sight& sight) const;
   // Watchers learn of it, if it is about one of the daemon's limits.
   void TellOfLimit(const core::Failure& refusal) const;
   void ShowSessions(const CallSlot& slot);

@@ -78,7 +78,7 @@ void Session::Impl::Gather(const std::shared_ptr<Gathering>& gathering) {
   gathering->after = hosts.back()->id();
   gathering->missing = hosts.size();
   for (const auto& host : hosts) {
-    host->PostGlance(peer.uid, [this, gathering](CollectionGlance glance) {
+    host->PostGlance([this, gathering](CollectionGlance glance) {
       {
         const std::lock_guard lock(gathering->mutex);
         gathering->glances.push_back(std::move(glance));
@@ -95,7 +95,7 @@ void Session::Impl::Sift(const std::shared_ptr<Gathering>& gathering) {
     return a.summary.buffer_collection_id < b.summary.buffer_collection_id;
   });
   for (CollectionGlance& glance : glances) {
-    if (!MaySee(glance)) continue;
+    if (!MaySee(glance.seen_by)) continue;
     if (glance.buffers) {
       const BufferSet::Totals totals = glance.buffers->CountLive();
       glance.summary.buffers = totals.buffers;
@@ -126,19 +126,8 @@ void Session::Impl::ValidateByNodeId(const CallSlot& slot, core::NodeId node) {
   answer(std::nullopt);  // there may be no collection at all
 }
 
-bool Session::Impl::MaySee(const CollectionGlance& glance) const {
-  return engine_.MaySeeAll(peer) || glance.summary.creator.uid == peer.uid ||
-         glance.viewer_holds_node || (glance.buffers && glance.buffers->HasHolderOf(peer.uid));
-}
-
-bool Session::Impl::MaySee(const CollectionDetail& detail) const {
-  if (engine_.MaySeeAll(peer) || detail.summary.creator.uid == peer.uid) return true;
-  if (detail.viewer_has_part) return true;
-  const auto is_ours = [&](const auto& holder) { return holder.peer.uid == peer.uid; };
-  return std::any_of(detail.holders.begin(), detail.holders.end(), is_ours) ||
-         std::any_of(detail.buffers.begin(), detail.buffers.end(), [&](const BufferInfo& buffer) {
-           return std::any_of(buffer.holders.begin(), buffer.holders.end(), is_ours);
-         });
+bool Session::Impl::MaySee(const Sight& sight) const {
+  return engine_.MaySeeAll(peer) || sight.Has(peer.uid);
 }
 
 PeerInfo Session::Impl::Shown(const PeerInfo& peer_info) const {
@@ -221,7 +210,7 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectCollections& what) {
       what.after, at_most,
       [this, self = session_.shared_from_this(), slot](std::vector<CollectionSummary> summaries) {
         for (const auto& [failed, ago_ns] : engine_.failed_collections.All(EventLoop::NowNs())) {
-          if (!MaySee(*failed)) continue;
+          if (!MaySee(failed->seen_by)) continue;
           summaries.push_back(Shown(failed->summary));
           summaries.back().age_ns += ago_ns;
         }
@@ -241,7 +230,7 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectCollection& what) {
        .first_item = what.first_item,
        .most_items = what.most_items},
       [this, self = session_.shared_from_this(), slot, what](CollectionDetail detail) {
-        if (!MaySee(detail)) {
+        if (!MaySee(detail.seen_by)) {
           slot.Resolve(OperationResult(NoCollection(what)));
         } else {
           slot.Resolve(OperationResult(Shown(std::move(detail))));
@@ -253,7 +242,7 @@ void Session::Impl::Do(const CallSlot& slot, op::InspectCollection& what) {
 void Session::Impl::ShowFailed(const CallSlot& slot, const op::InspectCollection& what) {
   const auto found =
       engine_.failed_collections.Find(what.buffer_collection_id.value_or(0), EventLoop::NowNs());
-  if (found && MaySee(*found->detail)) {
+  if (found && MaySee(found->detail->seen_by)) {
     CollectionDetail detail = *found->detail;
     detail.summary.age_ns += found->ago_ns;
     CutToPage(what, detail);

@@ -41,19 +41,15 @@ void ResolveAndFlush(const CallSlot& slot, OperationResult result) {
 
 }  // namespace
 
-bool Sight::Has(uid_t uid) const {
-  return everybody || (uids && std::find(uids->begin(), uids->end(), uid) != uids->end());
-}
-
 void WatchLog::Append(WatchEvent event, Sight sight) {
-  if (event.time_ns == 0) event.time_ns = RealTimeNs();
   event.message.resize(core::CutUtf8(event.message, kMessageBytes).size());
   const size_t bytes = BytesOf(event);
-  auto kept = std::make_shared<const WatchEvent>(std::move(event));
+  const auto kept = std::make_shared<WatchEvent>(std::move(event));
   std::vector<Kept> forgotten;  // ends without the lock
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
+    if (kept->time_ns == 0) kept->time_ns = RealTimeNs();  // rises with the numbers
     ++all_;
     if (sight.everybody) {
       ++everybodys_;
@@ -61,7 +57,7 @@ void WatchLog::Append(WatchEvent event, Sight sight) {
       for (const uid_t uid : *sight.uids) ++own_[uid];
     }
     wake = Notify(*kept, sight) && !std::exchange(serving_, true);
-    kept_.push_back({std::move(kept), std::move(sight), bytes});
+    kept_.push_back({kept, std::move(sight), bytes});
     bytes_ += bytes;
     while (kept_.size() > options_.events || bytes_ > options_.bytes) {
       bytes_ -= kept_.front().bytes;

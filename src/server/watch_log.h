@@ -8,7 +8,8 @@
 // what left the ring before he came is counted, not kept: readers never slow those who append. A
 // reader who has read everything is parked until there is something for him, and is answered then
 // by `run_aside`, never by whoever appended. Nothing is kept until somebody asks for the first
-// time.
+// time; from then on events are kept as long as the daemon runs, since counts of lost ones are
+// exact.
 //
 // Numbers are a reader's own: they count what he may see, so neither a number nor a count of lost
 // events tells him of anything else.
@@ -31,21 +32,10 @@
 
 #include "core/failure.h"
 #include "server/call.h"
+#include "server/sight.h"
 #include "server/watch_event.h"
 
 namespace sysmem::server {
-
-// Whose event it is, beside those who see everything.
-struct Sight {
-  bool everybody = false;
-  std::shared_ptr<const std::vector<uid_t>> uids;  // each of them once; null: nobody
-
-  static Sight OfAll() { return {.everybody = true, .uids = nullptr}; }
-  static Sight Of(std::vector<uid_t> uids) {
-    return {.uids = std::make_shared<const std::vector<uid_t>>(std::move(uids))};
-  }
-  bool Has(uid_t uid) const;
-};
 
 class WatchLog : public std::enable_shared_from_this<WatchLog> {
  public:

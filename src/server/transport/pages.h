@@ -11,12 +11,13 @@
 #include <cstdint>
 #include <optional>
 
+#include "server/inspection.h"
 #include "server/reply.h"
 
 namespace sysmem::server::transport {
 
 // So many fit, with the longest texts, into the 4 MiB that gRPC takes unless told otherwise.
-inline constexpr uint32_t kMaxPageEntries = 1000;
+inline constexpr uint32_t kMaxPageEntries{kMostItemsInPage};
 
 struct Page {
   std::optional<uint64_t> after;    // entries with greater ids only

@@ -81,7 +81,7 @@ TestEngine::TestEngine(EngineLimits limits, const std::function<Heap(Heap)>& dre
     std::lock_guard lock(log_mutex_);
     log_.push_back(line.text);
     lines_.push_back({line.level, line.fields, line.continues});
-    return true;
+    return !lets_through_ || lets_through_(line);
   };
   change(options);
   engine_ = std::make_unique<Engine>(std::move(options), *loop_);

@@ -101,6 +101,10 @@ class TestEngine {
   void SetOnLog(std::function<void(const std::string& text)> on_log) {
     on_log_ = std::move(on_log);
   }
+  // What the log says of each line: whether it let it through. Before the first client.
+  void SetLetsThrough(std::function<bool(const LogLine& line)> lets_through) {
+    lets_through_ = std::move(lets_through);
+  }
   // Log lines that hold `part`, oldest first.
   std::vector<std::string> Logged(const std::string& part);
   // The same with what programs may read of them.
@@ -113,6 +117,7 @@ class TestEngine {
 
  private:
   std::function<void(const std::string&)> on_log_;
+  std::function<bool(const LogLine&)> lets_through_;
   std::mutex log_mutex_;
   std::vector<std::string> log_;
   std::vector<Line> lines_;  // of log_

@@ -125,6 +125,19 @@ TEST(Explanations, OfFailedCollectionsAreNotShownToStrangers) {
   EXPECT_FALSE(Show(carol, id));
 }
 
+TEST(Explanations, OfWhatRootFailedAreNotShownToStrangersEither) {
+  TestEngine engine;
+  TestClient root(engine, 0);
+  TestClient carol(engine, kCarol);
+  ASSERT_OK(root.Do(op::AllocateNonSharedCollection{kCollection}));
+  // Refused: the tree fails while the child that will never be is root's.
+  EXPECT_NE(AsFailure(root.Do(op::AttachToken{kCollection, 0, kToken, false})), nullptr);
+  const std::vector<CollectionSummary> all = ListOf(root);
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_TRUE(ListOf(carol).empty());
+  EXPECT_FALSE(Show(carol, all[0].buffer_collection_id));
+}
+
 TEST(Explanations, TellWhyAPlanIsAsItIs) {
   TestEngine engine;
   TestClient alice(engine, kAlice);

@@ -210,5 +210,16 @@ TEST(Log, SaysWhichCollectionNodeRuleAndErrorALineIsAbout) {
   EXPECT_TRUE(more[0].continues) << "one complaint";
 }
 
+TEST(Log, IsNotAskedAboutTheRestOfAComplaintThatItLeftOut) {
+  EngineLimits limits = LimitsFor(1024);
+  limits.buffers_per_uid = 8;
+  TestEngine engine(limits);
+  engine.SetLetsThrough([](const LogLine&) { return false; });
+  TestClient client(engine);
+  AskForTooMuch(client, 51);
+  EXPECT_EQ(engine.LinesWith("no allocation").size(), 1u);
+  EXPECT_TRUE(engine.LinesWith("the collection fails").empty());
+}
+
 }  // namespace
 }  // namespace sysmem::server

@@ -250,7 +250,7 @@ TEST(Watching, AnAllocationIsToldFromItsBeginningToTheEndOfItsBuffers) {
                           WatchKind::kBufferGone, WatchKind::kCollectionEnded));
 }
 
-TEST(Watching, AFailureIsToldWithItsErrorAndTheFirstSentenceOfItsReport) {
+TEST(Watching, ACollectionThatFailsBeforeItHasBuffersIsToldToItsEnd) {
   TestEngine engine;
   TestClient alice(engine, kAlice);
   const uint64_t begin = End(alice);
@@ -263,6 +263,65 @@ TEST(Watching, AFailureIsToldWithItsErrorAndTheFirstSentenceOfItsReport) {
   EXPECT_THAT(KindsOf(watched), IsSupersetOf({WatchKind::kNodeReady, WatchKind::kCollectionFailed,
                                               WatchKind::kCollectionEnded}));
   EXPECT_THAT(KindsOf(watched), Not(Contains(WatchKind::kAllocationBegun)));
+}
+
+// A collection of Alice's with a token attached to it, bound as kAttached and waiting for its
+// buffers; it wants larger ones than the collection has.
+constexpr Handle kAttached = 3;
+std::shared_ptr<TestPort> AttachWhatDoesNotFit(TestClient& alice) {
+  EXPECT_OK(alice.Do(op::AllocateNonSharedCollection{kCollection}));
+  EXPECT_OK(alice.Do(op::AttachToken{kCollection, core::kSameRights, kToken, false}));
+  EXPECT_OK(alice.Do(op::BindSharedCollection{kToken, std::nullopt, kAttached}));
+  EXPECT_OK(alice.Do(Message(kAttached, core::event::SetDebugClientInfo{.name = "late"})));
+  EXPECT_OK(alice.Do(SetConstraints(kAttached, CpuConstraints(1, 1 << 20))));
+  auto waiting = alice.Send({Wait(kAttached)});
+  core::Constraints small = CpuConstraints(1, 4096);
+  small.memory->max_size_bytes = 4096;
+  EXPECT_OK(alice.Do(SetConstraints(kCollection, small)));
+  EXPECT_TRUE(waiting->Wait());
+  return waiting;
+}
+
+TEST(Watching, AnAllocationThatSucceedsIsToldAsSuchAlthoughALateOneFailsBesideIt) {
+  TestEngine engine;
+  TestClient alice(engine, kAlice);
+  const uint64_t begin = End(alice);
+  AttachWhatDoesNotFit(alice);
+  const WatchedEvents watched = Next(alice, begin);
+  const WatchEvent* const made = Find(watched, WatchKind::kAllocationSucceeded);
+  ASSERT_NE(made, nullptr);
+  EXPECT_EQ(made->buffers, 1u);
+  EXPECT_EQ(made->error, core::Error::kUnspecified);
+  const WatchEvent* const failed = Find(watched, WatchKind::kAllocationFailed);
+  ASSERT_NE(failed, nullptr);
+  EXPECT_EQ(failed->error, core::Error::kConstraintsIntersectionEmpty);
+  EXPECT_FALSE(failed->rule.empty());
+  EXPECT_THAT(failed->message, HasSubstr("size_bytes"));
+  EXPECT_EQ(failed->buffers, 0u) << "nothing was being made for it";
+}
+
+TEST(Watching, ANodeThatFailedIsToldByItsKindAndName) {
+  TestEngine engine;
+  TestClient alice(engine, kAlice);
+  const uint64_t begin = End(alice);
+  AttachWhatDoesNotFit(alice);
+  const WatchedEvents watched = Next(alice, begin);
+  const WatchEvent* const failed = Find(watched, WatchKind::kNodeFailed);
+  ASSERT_NE(failed, nullptr);
+  EXPECT_EQ(failed->node_kind, core::NodeKind::kCollection);
+  EXPECT_EQ(failed->debug_name, "late (was from AttachToken())");
+}
+
+TEST(Watching, WhoComesAfterAFailureMakesNoNewsOfIt) {
+  TestEngine engine;
+  TestClient alice(engine, kAlice);
+  End(alice);
+  AttachWhatDoesNotFit(alice);
+  const uint64_t end = End(alice);
+  const core::Failure* const failure = AsFailure(alice.Do(Wait(kAttached)));
+  ASSERT_NE(failure, nullptr);
+  EXPECT_EQ(failure->outcome, core::Outcome::kClosed);
+  EXPECT_EQ(End(alice), end);
 }
 
 TEST(Watching, SessionsAreToldWithTheReasonOfTheirEnd) {

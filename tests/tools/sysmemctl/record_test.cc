@@ -11,6 +11,7 @@
 #include <sysmem/sysmem.hpp>
 #include <utility>
 
+#include "tests/support/patience.h"
 #include "tests/support/temp_dir.h"
 #include "tests/tools/sysmemctl/program_fixture.h"
 

@@ -100,8 +100,8 @@ TEST_F(RunProgram, TellsAKilledCommandFromOneThatEndedWithALargeNumber) {
 TEST_F(RunProgram, TellsWhoIsWaitedForWhenItIsInterrupted) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
-  const UniqueFd output(ends[0]);
-  UniqueFd input(ends[1]);
+  const base::UniqueFd output(ends[0]);
+  base::UniqueFd input(ends[1]);
   testing::Process run =
       testing::Process::Start({.program = testing::ProgramPath("sysmemctl"),
                                .arguments = {"--socket", socket_path(), "run", "--", "sh", "-c",
