@@ -52,8 +52,7 @@ bool SlowLog::TakeReport(int64_t now_ns) {
 
 std::vector<std::string> SlowReport(const SlowLog& log, const NodeTree& tree) {
   std::vector<std::string> lines{"allocation is slow, report " + std::to_string(log.reports()) +
-                                 " after " + std::to_string(log.LastReportMs()) +
-                                 " ms"};
+                                 " after " + std::to_string(log.LastReportMs()) + " ms"};
   const std::vector<NodeId> nodes = PrunedSubtree(tree, tree.root());
   size_t untold = 0;
   for (NodeKind kind : {NodeKind::kToken, NodeKind::kCollection, NodeKind::kGroup}) {
