@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/escape.h"
+#include "base/give_way.h"
 #include "core/report.h"
 #include "server/collection_host.h"
 
@@ -46,8 +47,11 @@ void CollectionHost::Handle(InspectItem item) {
     TakeSlice(*inspection);
   }
   engine_.LookAside(inspection->wanted.viewer, [self = shared_from_this(), inspection] {
+    base::GiveWay();
     if (inspection->walk.done()) {
-      inspection->done(self->PutTogether(*inspection));
+      CollectionDetail detail = self->PutTogether(*inspection);
+      base::GiveWay();
+      inspection->done(std::move(detail));
     } else {
       self->Post(InspectItem{inspection});
     }

@@ -61,7 +61,9 @@ Engine::Internals::Internals(EngineOptions engine_options, EventLoop& event_loop
       worker({.name = "sysmemd-alloc"}),
       // One user's take one thread at most, so another user's always finds one.
       negotiations({.name = "sysmemd-plan", .jobs_per_owner = 1, .nice = 5}),
-      inspections({.name = "sysmemd-look", .max_threads = 4, .jobs_per_owner = 1, .nice = 5}),
+      // Not nice: they have a collection's turn now and then, and others may wait for that. They
+      // give way where they have none.
+      inspections({.name = "sysmemd-look", .max_threads = 4, .jobs_per_owner = 1}),
       watch(std::make_shared<WatchLog>(WatchLog::Options{
           .events = options.limits.events_kept,
           .bytes = options.limits.events_kept_bytes,

@@ -224,6 +224,11 @@ std::vector<NamedCounter> Engine::Internals::MakeCounters() const {
        "looks into a collection, each at a bounded number of its nodes"},
       {"inspection_longest_hold", inspection_holds.longest_ns(), "ns",
        "that such a look kept a collection busy"},
+      {"inspection_long_holds", inspection_holds.long_ones(), "",
+       "such looks that kept a collection busy for longer than a millisecond"},
+      {"inspection_most_work", inspection_holds.most_work_ns(), "ns",
+       "of processor time that such a look took; what the longest hold is longer, it was waiting "
+       "for a processor"},
       {"late_ends", closes.late_ends, "ends",
        "of buffers or hand-outs that were seen by a second or later look only"},
   };

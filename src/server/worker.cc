@@ -79,7 +79,7 @@ struct Worker::State {
 
   const WorkerOptions options;
   std::mutex mutex;
-  std::condition_variable work;              // a job was given, or stop
+  std::condition_variable work;              // a job may start, or stop
   std::condition_variable quiet;             // idle, or a thread has ended
   std::map<Owner, std::deque<Job>> waiting;  // none of them empty
   std::map<Owner, uint32_t> under_way;
@@ -103,13 +103,16 @@ uint32_t Worker::threads() const {
 
 bool Worker::Run(Owner owner, Job job) {
   bool add_thread = false;
+  bool may_start = false;
   {
     std::lock_guard lock(state_->mutex);
     if (state_->stop) return false;
     state_->waiting[owner].push_back(std::move(job));
     add_thread = state_->IsStalled();
+    may_start = state_->NextOwner() != state_->waiting.end();
   }
-  state_->work.notify_one();
+  // Else the thread that finishes this owner's job under way takes this one as well.
+  if (may_start) state_->work.notify_one();
   if (add_thread) AddThread(state_);
   return true;
 }
@@ -162,14 +165,15 @@ void Worker::Serve(const std::shared_ptr<State>& state) {
     state->last_served = owner;
     ++state->under_way[owner];
     const auto began = state->began_ns.insert(EventLoop::NowNs());
+    // Each thread wakes the next one that has something to do, rather than everybody.
+    if (state->NextOwner() != state->waiting.end()) state->work.notify_one();
     lock.unlock();
     job();
     job = nullptr;  // What it captured may take as long to let go as the job itself.
     lock.lock();
     state->began_ns.erase(began);
     if (--state->under_way[owner] == 0) state->under_way.erase(owner);
-    // The owner's next job may have waited for this one.
-    if (!state->waiting.empty() || state->stop) state->work.notify_all();
+    if (state->stop) state->work.notify_all();
     if (state->IsIdle()) state->quiet.notify_all();
   }
   --state->threads;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <functional>
 #include <latch>
 #include <memory>
 #include <string>
@@ -68,6 +69,30 @@ TEST(Worker, KeepsAThreadFreeOfAnOwnerWhoHasHisShare) {
   for (int job = 0; job < 4; ++job) worker.Run(1, greedy);
   worker.Run(2, [&] { others_ran.count_down(); });  // Were both threads the greedy one's, never.
   EXPECT_TRUE(worker.Drain(Soon()));
+}
+
+// How often a thread of this process has gone to sleep.
+int64_t Sleeps() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  return used.ru_nvcsw;
+}
+
+TEST(Worker, WakesNoThreadForAJobThatMayNotStartYet) {
+  constexpr int kJobs = 1000;
+  Worker worker({.name = "test", .threads = 2, .max_threads = 2, .jobs_per_owner = 1});
+  int given = 1;
+  std::latch done(1);
+  const std::function<void()> job = [&] {
+    if (given == kJobs) return done.count_down();
+    ++given;
+    worker.Run(1, job);  // waits for this one, its owner's share
+  };
+  const int64_t before = Sleeps();
+  worker.Run(1, job);
+  done.wait();
+  ASSERT_TRUE(worker.Drain(Soon()));
+  EXPECT_LT(Sleeps() - before, kJobs / 10);
 }
 
 TEST(Worker, FinishesWhatWaitsForItsOwnersShareWhenItIsStopped) {

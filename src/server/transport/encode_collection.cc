@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/escape.h"
+#include "base/give_way.h"
 #include "core/describe.h"
 #include "server/transport/encode.h"
 #include "server/transport/text.h"
@@ -151,6 +152,9 @@ void EncodeBuffer(const BufferInfo& from, sysmem2::BufferInfo* to) {
   }
 }
 
+// Nodes that are encoded, in some tens of microseconds, before others may have the processor.
+constexpr uint64_t kNodesAtATime = 16;
+
 // As many of the items as fit.
 class PageOfItems {
  public:
@@ -162,7 +166,7 @@ class PageOfItems {
     for (const core::NodeSnapshot& node : from_.snapshot.nodes) {
       if (!Begin(from_.first_item + nodes_)) return;
       Add(node);
-      ++nodes_;
+      if (++nodes_ % kNodesAtATime == 0) base::GiveWay();
     }
     for (const BufferInfo& buffer : from_.buffers) {
       if (!Begin(from_.summary.nodes + buffer.index)) return;

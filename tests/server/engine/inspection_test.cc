@@ -51,6 +51,7 @@ TEST(InspectionInSlices, TakesALargeCollectionsTurnManyTimes) {
   const uint64_t slices = Counter(client, "inspection_slices") - before;
   EXPECT_GE(slices, 1000 / core::SnapshotWalk::kNodesPerSlice);
   EXPECT_GT(Counter(client, "inspection_longest_hold"), 0u);
+  EXPECT_GT(Counter(client, "inspection_most_work"), 0u);
 }
 
 TEST(InspectionInPages, ShowsEveryNodeOnceWithItsHolder) {
