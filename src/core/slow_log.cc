@@ -25,6 +25,27 @@ std::string Line(const Node& node) {
   return text + (node.constraints_set ? ": constraints set" : ": constraints not set");
 }
 
+bool KeepsOthersWaiting(const Node& node) {
+  if (node.kind == NodeKind::kToken) return true;
+  return node.kind == NodeKind::kGroup ? !node.all_children_present : !node.constraints_set;
+}
+
+// "; waiting for ... and 2 more". Nothing if it is the heap that takes its time.
+std::string WhomItWaitsFor(const NodeTree& tree, const std::vector<NodeId>& nodes) {
+  std::string first;
+  size_t others = 0;
+  for (NodeId id : nodes) {
+    const Node& node = tree.Get(id);
+    if (!node.connected || !KeepsOthersWaiting(node)) continue;
+    if (first.empty()) {
+      first = "; waiting for " + Line(node);
+    } else {
+      ++others;
+    }
+  }
+  return others > 0 ? first + " and " + std::to_string(others) + " more" : first;
+}
+
 }  // namespace
 
 SlowLog::SlowLog(int64_t created_ns)
@@ -51,9 +72,10 @@ bool SlowLog::TakeReport(int64_t now_ns) {
 }
 
 std::vector<std::string> SlowReport(const SlowLog& log, const NodeTree& tree) {
-  std::vector<std::string> lines{"allocation is slow, report " + std::to_string(log.reports()) +
-                                 " after " + std::to_string(log.LastReportMs()) + " ms"};
   const std::vector<NodeId> nodes = PrunedSubtree(tree, tree.root());
+  std::vector<std::string> lines{"allocation is slow, report " + std::to_string(log.reports()) +
+                                 " after " + std::to_string(log.LastReportMs()) + " ms" +
+                                 WhomItWaitsFor(tree, nodes)};
   size_t untold = 0;
   for (NodeKind kind : {NodeKind::kToken, NodeKind::kCollection, NodeKind::kGroup}) {
     for (NodeId id : nodes) {

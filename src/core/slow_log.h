@@ -48,7 +48,8 @@ class SlowLog {
 };
 
 // SLOW-2: the lines of a report, made right after TakeReport. They tell of the nodes that the
-// initial allocation is about: connected tokens, then collections, then groups.
+// initial allocation is about: connected tokens, then collections, then groups. The first line also
+// names the first in the tree that is waited for, and says how many others are.
 // REQUIRES: the tree is not empty.
 std::vector<std::string> SlowReport(const SlowLog& log, const NodeTree& tree);
 

@@ -163,7 +163,9 @@ TEST(CollectionSlowLog, ListsWhoIsAwaitedAndReportsTwice_SLOW_2_SLOW_3) {
   EXPECT_THAT(h.Logged(Level::kError), IsEmpty()) << "too early";
   h.Do(event::Tick{.now_ns = kBorn + 5 * kSecond + 7'000'000});
   EXPECT_THAT(h.Logged(Level::kError), SizeIs(5));
-  EXPECT_THAT(h.Logged(Level::kError)[0], HasSubstr("report 1 after 5007 ms"));
+  EXPECT_THAT(h.Logged(Level::kError)[0], HasSubstr("report 1 after 5007 ms; waiting for "));
+  EXPECT_THAT(h.Logged(Level::kError)[0],
+              ::testing::EndsWith("(node 1): neither bound nor released and 2 more"));
   EXPECT_THAT(h.Logged(Level::kError, "token \"viewer\" (id 4, node 2)"), SizeIs(1));
   EXPECT_THAT(h.Logged(Level::kError, "(node 3): constraints not set"), SizeIs(1));
   EXPECT_THAT(h.Logged(Level::kError, "(node 4): constraints set"), SizeIs(1));

@@ -7,7 +7,6 @@
 // and servers, the floor's as well as ours, have a processor each (processors.h). With --check it
 // fails when a ratio is above its bound.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <iostream>
@@ -15,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "tools/bench/durations.h"
 #include "tools/bench/floor_process.h"
 #include "tools/bench/joins.h"
 #include "tools/bench/processors.h"
@@ -27,30 +27,24 @@ struct Series {
   std::string name;
   const char* what;
   double bound;  // of the ratio to the floor; 0: none
-  std::function<Result<std::vector<int64_t>>(unsigned count)> measure;
-  std::vector<int64_t> durations = {};
+  std::function<Result<Durations>(unsigned count)> measure;
+  Durations durations = {};
 
-  void Add(const std::vector<int64_t>& more) {
-    durations.insert(durations.end(), more.begin(), more.end());
-  }
-  int64_t Percentile(double part) {
-    std::sort(durations.begin(), durations.end());
-    return durations[static_cast<size_t>(part * static_cast<double>(durations.size() - 1))];
-  }
+  void Add(const Durations& more) { durations.insert(durations.end(), more.begin(), more.end()); }
 };
 
 // True if every ratio is within its bound.
 bool Print(std::vector<Series>& all) {
-  const auto floor = static_cast<double>(all.front().Percentile(0.5));
+  const auto floor = static_cast<double>(Percentile(all.front().durations, 0.5));
   std::printf("%-62s %8s %8s %8s %7s %6s\n", "", "p50 us", "p90 us", "p99 us", "p50/floor",
               "bound");
   bool good = true;
   for (Series& one : all) {
-    const double ratio = static_cast<double>(one.Percentile(0.5)) / floor;
+    const double ratio = static_cast<double>(Percentile(one.durations, 0.5)) / floor;
     std::printf("%-62s %8.1f %8.1f %8.1f %9.2f ", one.what,
-                static_cast<double>(one.Percentile(0.5)) / 1e3,
-                static_cast<double>(one.Percentile(0.9)) / 1e3,
-                static_cast<double>(one.Percentile(0.99)) / 1e3, ratio);
+                static_cast<double>(Percentile(one.durations, 0.5)) / 1e3,
+                static_cast<double>(Percentile(one.durations, 0.9)) / 1e3,
+                static_cast<double>(Percentile(one.durations, 0.99)) / 1e3, ratio);
     if (one.bound > 0) {
       std::printf("%6.1f%s", one.bound, ratio > one.bound ? "  ABOVE" : "");
       good = good && ratio <= one.bound;

@@ -37,6 +37,7 @@
 #include <utility>
 #include <vector>
 
+#include "tools/bench/durations.h"
 #include "tools/bench/joins.h"
 #include "tools/bench/processors.h"
 #include "tools/bench/stopwatch.h"
@@ -232,31 +233,20 @@ Result<Crowd> MakeCrowd(Client& client) {
 
 // --- Figures -----------------------------------------------------------------------------------
 
-struct Durations {
-  std::vector<int64_t> without;
-  std::vector<int64_t> with;
+constexpr int kWidth = 44;
+
+struct Compared {
+  Durations without;
+  Durations with;
 };
 
-double Percentile(const std::vector<int64_t>& sorted, double part) {
-  return static_cast<double>(
-      sorted[static_cast<size_t>(part * static_cast<double>(sorted.size() - 1))]);
-}
-
-void Print(const char* what, std::vector<int64_t>& durations) {
-  std::sort(durations.begin(), durations.end());
-  std::printf("%-44s", what);
-  for (const double part : {0.5, 0.9, 0.99, 1.0}) {
-    std::printf(" %8.1f", Percentile(durations, part) / 1e3);
-  }
-  std::printf("\n");
-}
-
 // True if the ratio is within its bound.
-bool Print(const char* what, Durations& durations) {
+bool Print(const char* what, Compared& durations) {
   std::printf("%s, %zu of each\n", what, durations.with.size());
-  Print("  alone", durations.without);
-  Print("  while somebody looks", durations.with);
-  const double tail = Percentile(durations.with, 0.99) / Percentile(durations.without, 0.99);
+  PrintRow("  alone", kWidth, durations.without, {0.5, 0.9, 0.99, 1.0});
+  PrintRow("  while somebody looks", kWidth, durations.with, {0.5, 0.9, 0.99, 1.0});
+  const double tail = static_cast<double>(Percentile(durations.with, 0.99)) /
+                      static_cast<double>(Percentile(durations.without, 0.99));
   std::printf("  p99 ratio %.2f (bound %.1f%s)\n", tail, kBound, tail > kBound ? ", ABOVE" : "");
   return tail <= kBound;
 }
@@ -276,11 +266,11 @@ Result<int64_t> MeasureSync(Token& token) {
   return ns;
 }
 
-Result<void> MeasureBlock(Client& client, Token& token, unsigned count,
-                          std::vector<int64_t>& allocations, std::vector<int64_t>& syncs) {
+Result<void> MeasureBlock(Client& client, Token& token, unsigned count, Durations& allocations,
+                          Durations& syncs) {
   for (unsigned i = 0; i < count; ++i) {
     LeaveTheProcessor();
-    Result<std::vector<int64_t>> allocation = MeasureAllocations(client, 1);
+    Result<Durations> allocation = MeasureAllocations(client, 1);
     if (!allocation.ok()) return allocation.failure();
     allocations.push_back(allocation->front());
     LeaveTheProcessor();
@@ -292,8 +282,8 @@ Result<void> MeasureBlock(Client& client, Token& token, unsigned count,
 }
 
 struct Figures {
-  Durations allocations;
-  Durations syncs;
+  Compared allocations;
+  Compared syncs;
   uint64_t seen = 0;
 };
 
@@ -402,7 +392,7 @@ Result<bool> Run(unsigned rounds, unsigned block) {
   if (!warm.ok()) return warm.failure();
   Result<Figures> figures = Measure(*client, token, **onlooker, rounds, block);
   if (!figures.ok()) return figures.failure();
-  std::printf("%-44s %8s %8s %8s %8s\n", "", "p50 us", "p90 us", "p99 us", "max us");
+  std::printf("%-*s %8s %8s %8s %8s\n", kWidth, "", "p50 us", "p90 us", "p99 us", "max us");
   bool good = Print("an allocation of five buffers", figures->allocations);
   good = Print("a call about a node that is looked at", figures->syncs) && good;
   const bool looked = figures->seen >= kNodes;

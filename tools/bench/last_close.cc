@@ -9,7 +9,6 @@
 // block, from just before the close to just after poll(). Daemon and clients have a processor each
 // (processors.h). With --check it fails when the ratio of the medians is above its bound.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <iostream>
@@ -17,9 +16,9 @@
 #include <string>
 #include <sysmem/sysmem.hpp>
 #include <utility>
-#include <vector>
 
 #include "tools/bench/closer.h"
+#include "tools/bench/durations.h"
 #include "tools/bench/processors.h"
 #include "tools/demo/private_daemon.h"
 
@@ -28,18 +27,7 @@ namespace {
 
 constexpr double kBound = 8.0;
 
-int64_t Percentile(std::vector<int64_t>& sorted, double part) {
-  return sorted[static_cast<size_t>(part * static_cast<double>(sorted.size() - 1))];
-}
-
-void Print(const char* what, std::vector<int64_t>& durations) {
-  std::sort(durations.begin(), durations.end());
-  std::printf("%-52s", what);
-  for (const double part : {0.5, 0.9, 0.99}) {
-    std::printf(" %8.1f", static_cast<double>(Percentile(durations, part)) / 1e3);
-  }
-  std::printf("\n");
-}
+constexpr int kWidth = 52;
 
 // True if the ratio is within its bound.
 Result<bool> Run(unsigned rounds, unsigned block) {
@@ -54,8 +42,8 @@ Result<bool> Run(unsigned rounds, unsigned block) {
   Result<Client> client = Client::Connect({.path = (*workspace)->socket_path()});
   if (!client.ok()) return client.failure();
 
-  std::vector<int64_t> floor;
-  std::vector<int64_t> ours;
+  Durations floor;
+  Durations ours;
   // The first block of each warms up and is not counted.
   for (unsigned done = 0; done <= rounds; done += block) {
     for (const bool is_floor : {true, false}) {
@@ -66,10 +54,10 @@ Result<bool> Run(unsigned rounds, unsigned block) {
       }
     }
   }
-  std::printf("%zu of each, %u at a time in turn\n%-52s %8s %8s %8s\n", floor.size(), block, "",
-              "p50 us", "p90 us", "p99 us");
-  Print("a pipe's other end hangs up (the floor)", floor);
-  Print("a buffer's lifetime end hangs up after the last close", ours);
+  std::printf("%zu of each, %u at a time in turn\n%-*s %8s %8s %8s\n", floor.size(), block, kWidth,
+              "", "p50 us", "p90 us", "p99 us");
+  PrintRow("a pipe's other end hangs up (the floor)", kWidth, floor, {0.5, 0.9, 0.99});
+  PrintRow("a buffer's lifetime end hangs up after the last close", kWidth, ours, {0.5, 0.9, 0.99});
   const double median =
       static_cast<double>(Percentile(ours, 0.5)) / static_cast<double>(Percentile(floor, 0.5));
   const double tail =

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -27,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "tools/bench/durations.h"
 #include "tools/bench/joins.h"
 #include "tools/bench/processors.h"
 #include "tools/demo/private_daemon.h"
@@ -172,22 +172,15 @@ class Waiters {
 
 // --- Figures -----------------------------------------------------------------------------------
 
-double Percentile(const std::vector<int64_t>& sorted, double part) {
-  return static_cast<double>(
-      sorted[static_cast<size_t>(part * static_cast<double>(sorted.size() - 1))]);
+constexpr int kWidth = 44;
+
+double Ratio(Durations& with, Durations& without, double part) {
+  return static_cast<double>(Percentile(with, part)) /
+         static_cast<double>(Percentile(without, part));
 }
 
-void Print(const char* what, std::vector<int64_t>& durations) {
-  std::sort(durations.begin(), durations.end());
-  std::printf("%-44s", what);
-  for (const double part : {0.5, 0.9, 0.99}) {
-    std::printf(" %8.1f", Percentile(durations, part) / 1e3);
-  }
-  std::printf("\n");
-}
-
-Result<void> MeasureBlock(Client& client, unsigned count, std::vector<int64_t>& durations) {
-  Result<std::vector<int64_t>> block = MeasureAllocations(client, count);
+Result<void> MeasureBlock(Client& client, unsigned count, Durations& durations) {
+  Result<Durations> block = MeasureAllocations(client, count);
   if (!block.ok()) return block.failure();
   durations.insert(durations.end(), block->begin(), block->end());
   return {};
@@ -195,7 +188,7 @@ Result<void> MeasureBlock(Client& client, unsigned count, std::vector<int64_t>& 
 
 // Blocks in turn, each kind first in every other round.
 Result<void> Measure(Client& client, Client& waiting, unsigned rounds, unsigned block,
-                     std::vector<int64_t>& without, std::vector<int64_t>& with) {
+                     Durations& without, Durations& with) {
   for (unsigned round = 0; round < rounds; ++round) {
     for (const bool is_slow : {round % 2 == 0, round % 2 != 0}) {
       if (!is_slow) {
@@ -231,19 +224,19 @@ Result<bool> Run(unsigned rounds, unsigned block) {
   Result<Client> waiting = Client::Connect({.path = (*workspace)->socket_path()});
   if (!waiting.ok()) return waiting.failure();
 
-  std::vector<int64_t> without;
-  std::vector<int64_t> with;
+  Durations without;
+  Durations with;
   Result<void> warm = MeasureBlock(*client, block, without);
   if (!warm.ok()) return warm.failure();
   without.clear();
   Result<void> measured = Measure(*client, *waiting, rounds, block, without, with);
   if (!measured.ok()) return measured.failure();
-  std::printf("%zu of each, %u at a time in turn\n%-44s %8s %8s %8s\n", with.size(), block, "",
-              "p50 us", "p90 us", "p99 us");
-  Print("an allocation of five buffers", without);
-  Print("the same while a slow heap keeps others", with);
-  const double median = Percentile(with, 0.5) / Percentile(without, 0.5);
-  const double tail = Percentile(with, 0.99) / Percentile(without, 0.99);
+  std::printf("%zu of each, %u at a time in turn\n%-*s %8s %8s %8s\n", with.size(), block, kWidth,
+              "", "p50 us", "p90 us", "p99 us");
+  PrintRow("an allocation of five buffers", kWidth, without, {0.5, 0.9, 0.99});
+  PrintRow("the same while a slow heap keeps others", kWidth, with, {0.5, 0.9, 0.99});
+  const double median = Ratio(with, without, 0.5);
+  const double tail = Ratio(with, without, 0.99);
   std::printf("p50 ratio %.2f, p99 ratio %.2f (bound %.1f%s)\n", median, tail, kBound,
               tail > kBound ? ", ABOVE" : "");
   return tail <= kBound;

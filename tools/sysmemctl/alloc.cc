@@ -24,11 +24,6 @@
 namespace sysmem::ctl {
 namespace {
 
-int Complain(const Failure& failure) {
-  std::cerr << "sysmemctl: " << failure.ToString() << "\n";
-  return ExitCodeOf(failure);
-}
-
 std::optional<scenario::Scenario> LoadOrComplain(const std::string& path, int& code) {
   ScenarioError error;
   std::optional<scenario::Scenario> scenario = LoadScenario(path, error);

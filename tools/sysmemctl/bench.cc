@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tools/bench/closer.h"
+#include "tools/bench/durations.h"
 #include "tools/bench/frames_floor.h"
 #include "tools/bench/joins.h"
 #include "tools/bench/stopwatch.h"
@@ -27,7 +28,7 @@
 namespace sysmem::ctl {
 namespace {
 
-using Durations = std::vector<int64_t>;
+using bench::Durations;
 using Measurement = std::function<Result<Durations>()>;
 
 constexpr std::chrono::seconds kPatience(10);
@@ -134,10 +135,7 @@ struct Series {
   Durations durations = {};
 
   // REQUIRES: something was measured.
-  int64_t Percentile(double part) {
-    std::sort(durations.begin(), durations.end());
-    return durations[static_cast<size_t>(part * static_cast<double>(durations.size() - 1))];
-  }
+  int64_t Percentile(double part) { return bench::Percentile(durations, part); }
 };
 struct Figure {
   std::string name;
@@ -276,11 +274,6 @@ Json ForPrograms(std::vector<Figure>& figures, unsigned rounds) {
     list.push_back(std::move(one));
   }
   return {{"rounds", rounds}, {"figures", std::move(list)}};
-}
-
-int Complain(const Failure& failure) {
-  std::cerr << "sysmemctl: " << failure.ToString() << "\n";
-  return ExitCodeOf(failure);
 }
 
 }  // namespace

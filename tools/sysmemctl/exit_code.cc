@@ -2,6 +2,7 @@
 #include "tools/sysmemctl/exit_code.h"
 
 #include <cerrno>
+#include <iostream>
 
 namespace sysmem::ctl {
 
@@ -29,6 +30,11 @@ ExitCode ExitCodeOf(const Failure& failure) {
     default:
       return kFailed;
   }
+}
+
+ExitCode Complain(const Failure& failure) {
+  std::cerr << "sysmemctl: " << failure.ToString() << "\n";
+  return ExitCodeOf(failure);
 }
 
 }  // namespace sysmem::ctl

@@ -19,4 +19,7 @@ enum ExitCode : int {
 
 ExitCode ExitCodeOf(const Failure& failure);
 
+// Says on standard error what went wrong; with which code sysmemctl ends by that.
+ExitCode Complain(const Failure& failure);
+
 }  // namespace sysmem::ctl

@@ -18,6 +18,7 @@
 #include "tools/sysmemctl/bench.h"
 #include "tools/sysmemctl/commands.h"
 #include "tools/sysmemctl/doctor.h"
+#include "tools/sysmemctl/exit_code.h"
 #include "tools/sysmemctl/holders.h"
 #include "tools/sysmemctl/metrics.h"
 #include "tools/sysmemctl/record.h"
@@ -31,11 +32,6 @@
 
 namespace sysmem::ctl {
 namespace {
-
-int Complain(const Failure& failure) {
-  std::cerr << "sysmemctl: " << failure.ToString() << "\n";
-  return ExitCodeOf(failure);
-}
 
 struct AllocCommand : AllocOptions {
   bool dry_run = false;

@@ -30,11 +30,6 @@ int Complain(const std::string& text) {
   return kUsage;
 }
 
-int Complain(const Failure& failure) {
-  std::cerr << "sysmemctl: " << failure.ToString() << "\n";
-  return ExitCodeOf(failure);
-}
-
 // What SetName and SetDebugClientInfo take (MESSAGE_LIMIT_NAME_BYTES).
 constexpr size_t kMaxNameBytes = 64;
 
