@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/connect.h"
 
-#include <errno.h>  // program_invocation_short_name
+#include <errno.h>  // also for program_invocation_short_name
 
 #include <algorithm>
 #include <chrono>
@@ -38,15 +38,6 @@ std::string HelloBody() {
   return hello.SerializeAsString();
 }
 
-Failure RejectedBy(const std::string& path, const std::string& body) {
-  sysmem2::SessionEnded ended;
-  std::string message = "the daemon at " + path + " refuses this client";
-  if (ended.ParseFromString(body)) {
-    message += ": " + sysmem2::SessionEndReason_Name(ended.reason()) + ": " + ended.message();
-  }
-  return Disconnected(std::move(message));
-}
-
 // Says hello on a connected socket and waits for the welcome.
 Outcome<Greeting> SayHello(const std::string& path, base::UniqueFd socket, int64_t deadline_ns) {
   const auto sent =
@@ -64,7 +55,7 @@ Outcome<Greeting> SayHello(const std::string& path, base::UniqueFd socket, int64
   }
   base::HandleMessage& message = received->message;
   if (message.kind == base::HandleMessageKind::kSessionEnded) {
-    return RejectedBy(path, message.body);
+    return FromSessionEnded("the daemon at " + path + " refuses this client", message.body);
   }
   if (message.kind != base::HandleMessageKind::kWelcome) {
     return Failure{.status = SYSMEM_UNREACHABLE,
@@ -75,11 +66,36 @@ Outcome<Greeting> SayHello(const std::string& path, base::UniqueFd socket, int64
                   .call_channel = std::move(message.descriptors.front())};
 }
 
+// What connect() met, of that which callers tell apart; else 0.
+int ErrnoOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kPermissionDenied:
+      return EACCES;
+    case absl::StatusCode::kNotFound:
+      return ENOENT;
+    case absl::StatusCode::kUnavailable:
+      return ECONNREFUSED;
+    default:
+      return 0;
+  }
+}
+
+// Of several paths that did not answer, what helps most: somebody may be there who is out of reach;
+// somebody was there; it is unknown; nobody ever was.
+int MoreTelling(int one, int other) {
+  for (const int error : {EACCES, ECONNREFUSED, 0}) {
+    if (one == error || other == error) return error;
+  }
+  return one;
+}
+
 Outcome<Greeting> GreetAt(const std::string& path, int64_t deadline_ns) {
   auto socket = base::ConnectSeqpacket(path, TimeLeft(deadline_ns));
   if (!socket.ok()) {
     const bool late = socket.status().code() == absl::StatusCode::kDeadlineExceeded;
-    return FromStatus(late ? SYSMEM_TIMEOUT : SYSMEM_UNREACHABLE, socket.status());
+    Failure failure = FromStatus(late ? SYSMEM_TIMEOUT : SYSMEM_UNREACHABLE, socket.status());
+    failure.system_errno = ErrnoOf(socket.status());
+    return failure;
   }
   return SayHello(path, *std::move(socket), deadline_ns);
 }
@@ -100,13 +116,17 @@ Outcome<Greeting> Greet(const GreetOptions& options) {
   const std::vector<std::string> paths =
       options.path ? std::vector<std::string>{*options.path} : SocketPaths();
   std::string tried;
+  int system_errno = ENOENT;
   for (const std::string& path : paths) {
     auto greeting = GreetAt(path, options.deadline_ns);
     // Only where nobody answers the search goes on.
     if (greeting.ok() || greeting.failure().status != SYSMEM_UNREACHABLE) return greeting;
     tried += (tried.empty() ? "" : "; ") + greeting.failure().message;
+    system_errno = MoreTelling(system_errno, greeting.failure().system_errno);
   }
-  return Failure{.status = SYSMEM_UNREACHABLE, .message = "no sysmemd answers: " + tried};
+  return Failure{.status = SYSMEM_UNREACHABLE,
+                 .message = "no sysmemd answers: " + tried,
+                 .system_errno = system_errno};
 }
 
 }  // namespace sysmem::client

@@ -23,8 +23,10 @@ struct GreetOptions {
 };
 
 // Connects to the first daemon that answers, and exchanges HELLO and WELCOME. Failures:
-// SYSMEM_UNREACHABLE when there is none, with every path that was tried; SYSMEM_DISCONNECTED when a
-// daemon answered but does not want this client, with its reason; SYSMEM_TIMEOUT.
+// SYSMEM_UNREACHABLE when there is none, with every path that was tried and the errno EACCES if one
+// of them may not be connected to, else ECONNREFUSED if at one nobody listens any more, else ENOENT
+// if there is none; SYSMEM_DISCONNECTED when a daemon answered but does not want this client, with
+// its reason (see FromSessionEnded); SYSMEM_TIMEOUT.
 Outcome<Greeting> Greet(const GreetOptions& options);
 
 // Where to look, in this order: $SYSMEM_SOCKET alone if it is set; else

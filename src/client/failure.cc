@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/failure.h"
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
 #include "base/errno_status.h"
+#include "sysmem2/session.pb.h"
 
 using sysmem::client::Failure;
 using sysmem::client::Participant;
@@ -143,6 +145,16 @@ Failure FromWire(const sysmem2::Failure& from) {
     failure.report +=
         "\n(" + std::to_string(from.report_sentences_left_out()) + " more sentences left out)";
   }
+  return failure;
+}
+
+Failure FromSessionEnded(std::string what, const std::string& body) {
+  Failure failure = Disconnected(std::move(what));
+  sysmem2::SessionEnded ended;
+  if (!ended.ParseFromString(body)) return failure;
+  failure.message += ": " + sysmem2::SessionEndReason_Name(ended.reason());
+  if (!ended.message().empty()) failure.message += ": " + ended.message();
+  if (ended.reason() == sysmem2::SESSION_END_REASON_LIMIT) failure.system_errno = EDQUOT;
   return failure;
 }
 

@@ -52,6 +52,9 @@ Failure SystemFailure(int errno_value, std::string_view what);
 Failure FromStatus(sysmem_status status, const absl::Status& error);
 // What the daemon said.
 Failure FromWire(const sysmem2::Failure& failure);
+// Its last message, a SessionEnded in `body`, told after `what`: SYSMEM_DISCONNECTED, with the
+// errno EDQUOT when a cap was the reason.
+Failure FromSessionEnded(std::string what, const std::string& body);
 
 // Either a value or the Failure that took its place.
 template <typename T>

@@ -11,18 +11,6 @@
 #include "client/result_descriptors.h"
 
 namespace sysmem::client {
-namespace {
-
-std::string EndReasonText(const std::string& body) {
-  sysmem2::SessionEnded ended;
-  if (!ended.ParseFromString(body)) return "the daemon ended the session";
-  std::string text =
-      "the daemon ended the session: " + sysmem2::SessionEndReason_Name(ended.reason());
-  if (!ended.message().empty()) text += ": " + ended.message();
-  return text;
-}
-
-}  // namespace
 
 // A call came out of its completion queue. No lock is held.
 void Connection::Arrived(RawCall* raw) {
@@ -133,7 +121,7 @@ void Connection::HandleMessage(base::HandleMessage message) {
       return;
     }
     case base::HandleMessageKind::kSessionEnded:
-      return MarkEnded(Disconnected(EndReasonText(message.body)));
+      return MarkEnded(FromSessionEnded("the daemon ended the session", message.body));
     case base::HandleMessageKind::kHello:
     case base::HandleMessageKind::kWelcome:
       return MarkEnded(Disconnected("the daemon sent a message out of place"));

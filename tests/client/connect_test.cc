@@ -4,11 +4,15 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <sysmem/sysmem.hpp>
 
+#include "base/unix_socket.h"
 #include "tests/client/fake_daemon.h"
 
 namespace sysmem::client {
@@ -93,12 +97,26 @@ TEST(Connect, NamesEveryPathThatDidNotAnswer) {
   EXPECT_THAT(client.failure().message, HasSubstr("/run/sysmemd/socket"));
 }
 
+TEST(Connect, TellsASocketThatNobodyListensAtFromNone) {
+  char directory[] = "/tmp/sysmem-connect-XXXXXX";
+  ASSERT_NE(::mkdtemp(directory), nullptr);
+  const std::string path = std::string(directory) + "/socket";
+  EXPECT_EQ(Client::Connect({.path = path}).failure().system_errno, ENOENT);
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  const sockaddr_un address = *base::SocketAddress(path);
+  ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  EXPECT_EQ(Client::Connect({.path = path}).failure().system_errno, ECONNREFUSED);
+  ::unlink(path.c_str());
+  ::rmdir(directory);
+}
+
 TEST(Connect, PassesOnWhyTheDaemonRefuses) {
   FakeDaemon daemon;
   daemon.Greet(FakeDaemon::Greeting::kRefusal);
   const auto client = Client::Connect({.path = daemon.path()});
   ASSERT_FALSE(client.ok());
   EXPECT_EQ(client.failure().status, Status::kDisconnected);
+  EXPECT_EQ(client.failure().system_errno, EDQUOT);
   EXPECT_THAT(client.failure().message, HasSubstr("256 sessions of this user are open"));
 }
 

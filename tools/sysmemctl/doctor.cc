@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <iostream>
+#include <optional>
 #include <utility>
 
 #include "sysmem_version.h"
@@ -32,6 +33,32 @@ Finding Advice(std::string what, std::string advice) {
 }
 Finding Problem(std::string what, std::string advice) {
   return {Verdict::kProblem, std::move(what), std::move(advice)};
+}
+
+// Where the library looks for a socket, in its order (sysmem/client.h). Empty variables are unset.
+std::vector<std::string> SocketPaths(const std::string& named) {
+  if (!named.empty()) return {named};
+  const auto variable = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  if (const std::string path = variable("SYSMEM_SOCKET"); !path.empty()) return {path};
+  std::vector<std::string> paths;
+  if (const std::string runtime = variable("XDG_RUNTIME_DIR"); !runtime.empty()) {
+    paths.push_back(runtime + "/sysmemd/socket");
+  }
+  paths.emplace_back("/run/sysmemd/socket");
+  return paths;
+}
+
+// Which of them the failure is about: the first that may not be connected to if it speaks of that,
+// else the first that exists. Empty: none.
+std::string PathBehind(const Failure& failure, const std::vector<std::string>& paths) {
+  const auto found = std::find_if(paths.begin(), paths.end(), [&](const std::string& path) {
+    if (failure.system_errno != EACCES) return ::access(path.c_str(), F_OK) == 0;
+    return ::access(path.c_str(), W_OK) != 0 && errno == EACCES;
+  });
+  return found == paths.end() ? "" : *found;
 }
 
 std::string GroupName(gid_t gid) {
@@ -114,28 +141,29 @@ std::vector<Finding> ExamineDaemon(const Json& status, const Json& heaps,
 }
 
 std::vector<Finding> ExamineSocket(const std::string& path, const Failure& failure) {
-  std::vector<Finding> findings;
   const std::string advice_to_start = "start it: systemctl start sysmemd, or sysmemd --help";
+  if (failure.status == Status::kDisconnected && failure.system_errno == EDQUOT) {
+    return {
+        Problem(SafeLine(failure.message),
+                "end programs that use sysmemd; `sysmemctl list`, run by root, tells which do")};
+  }
   struct stat status {};
-  if (path.empty() || ::stat(path.c_str(), &status) != 0) {
-    findings.push_back(Problem(SafeLine(failure.ToString()), advice_to_start));
-    return findings;
-  }
-  if (failure.system_errno == EACCES) {
+  const bool exists = !path.empty() && ::stat(path.c_str(), &status) == 0;
+  if (failure.system_errno == EACCES && exists) {
     const std::string group = GroupName(status.st_gid);
-    findings.push_back(
-        Problem("you may not connect to " + Safe(path) + ": it belongs to group " + group,
-                "join it, and log in anew: usermod -aG " + group + " USER"));
-    return findings;
+    return {Problem("you may not connect to " + Safe(path) + ": it belongs to group " + group,
+                    "join it, and log in anew: usermod -aG " + group + " USER")};
   }
-  if (S_ISSOCK(status.st_mode) && failure.status == Status::kUnreachable) {
-    findings.push_back(
+  if (failure.system_errno == EACCES && !path.empty()) {
+    return {Problem("you may not connect to " + Safe(path) + ": a directory above is closed to you",
+                    "ask whoever owns it; or name another socket with --socket")};
+  }
+  if (exists && S_ISSOCK(status.st_mode) && failure.system_errno == ECONNREFUSED) {
+    return {
         Problem("nobody listens at " + Safe(path) + ": the socket is left of a daemon that ended",
-                advice_to_start));
-    return findings;
+                advice_to_start)};
   }
-  findings.push_back(Problem(SafeLine(failure.ToString()), advice_to_start));
-  return findings;
+  return {Problem(SafeLine(failure.ToString()), advice_to_start)};
 }
 
 std::string DescribeFindings(const std::vector<Finding>& findings, bool colour) {
@@ -179,7 +207,7 @@ Json FindingsForPrograms(const std::vector<Finding>& findings) {
 
 int RunDoctor(const std::string& socket, bool json) {
   std::vector<Finding> findings;
-  bool reached = false;
+  std::optional<ExitCode> not_reached;
   Result<DaemonView> daemon = DaemonView::Open(socket);
   const auto examine = [&]() -> Result<void> {
     if (!daemon.ok()) return daemon.failure();
@@ -187,7 +215,6 @@ int RunDoctor(const std::string& socket, bool json) {
     if (!status.ok()) return status.failure();
     Result<Json> heaps = daemon->Ask("ListHeaps");
     if (!heaps.ok()) return heaps.failure();
-    reached = true;
     findings.push_back(Good("the socket is " + Safe(daemon->path())));
     for (Finding& finding :
          ExamineDaemon(*status, heaps->value("heaps", Json::array()), SYSMEM_VERSION_STRING)) {
@@ -196,14 +223,14 @@ int RunDoctor(const std::string& socket, bool json) {
     return {};
   };
   if (const Result<void> examined = examine(); !examined.ok()) {
-    const char* const named = std::getenv("SYSMEM_SOCKET");
-    const std::string path = !socket.empty() ? socket : named != nullptr ? named : "";
+    const std::string path = PathBehind(examined.failure(), SocketPaths(socket));
     findings = ExamineSocket(path, examined.failure());
+    not_reached = ExitCodeOf(examined.failure());
   }
   for (Finding& finding : ExamineKernel("")) findings.push_back(std::move(finding));
   std::cout << (json ? FindingsForPrograms(findings).dump(2) + "\n"
                      : DescribeFindings(findings, StandardOutputHasColour()));
-  if (!reached) return kUnreachable;
+  if (not_reached) return *not_reached;
   const bool healthy = std::none_of(findings.begin(), findings.end(), [](const Finding& finding) {
     return finding.verdict == Verdict::kProblem;
   });

@@ -28,14 +28,15 @@ std::vector<Finding> ExamineKernel(const std::string& root);
 // Of a daemon that answers: GetStatus, and the heaps of ListHeaps. `own_version` is this program's.
 std::vector<Finding> ExamineDaemon(const Json& status, const Json& heaps,
                                    const std::string& own_version);
-// Why the daemon at `path` could not be reached.
+// Why the daemon at `path` could not be reached; `path` empty: at none of the paths that the
+// library tries there is a socket.
 std::vector<Finding> ExamineSocket(const std::string& path, const Failure& failure);
 
 std::string DescribeFindings(const std::vector<Finding>& findings, bool colour);
 Json FindingsForPrograms(const std::vector<Finding>& findings);
 
-// How the program is to end: 1 if there is a problem, 3 if no daemon was reached. `socket` empty:
-// where the library looks by itself.
+// How the program is to end: 1 if there is a problem, 3 if no daemon was reached, 6 if one is there
+// that does not let this user in. `socket` empty: where the library looks by itself.
 int RunDoctor(const std::string& socket, bool json);
 
 }  // namespace sysmem::ctl

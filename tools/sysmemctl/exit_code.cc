@@ -11,6 +11,7 @@ ExitCode ExitCodeOf(const Failure& failure) {
     case Status::kUnreachable:
       return failure.system_errno == EACCES ? kDenied : kUnreachable;
     case Status::kDisconnected:
+      return failure.system_errno == EDQUOT ? kDenied : kUnreachable;
     case Status::kTimeout:
       return kUnreachable;
     case Status::kInvalidArgument:

@@ -6,12 +6,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <sysmem/sysmem.hpp>
+#include <utility>
+#include <vector>
 
 #include "tests/support/daemon_process.h"
 #include "tests/support/temp_dir.h"
@@ -21,6 +26,7 @@ namespace sysmem::ctl {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 void Write(const std::filesystem::path& path, const std::string& text) {
   std::filesystem::create_directories(path.parent_path());
@@ -102,6 +108,7 @@ TEST(DoctorOfTheSocket, NamesTheGroupToJoin) {
   const testing::TempDir dir;
   Write(dir.path() + "/socket", "");
   Failure failure;
+  failure.status = Status::kUnreachable;
   failure.system_errno = EACCES;
   const std::string text = DescribeFindings(ExamineSocket(dir.path() + "/socket", failure), false);
   EXPECT_THAT(text, HasSubstr("you may not connect to "));
@@ -129,6 +136,72 @@ TEST(DoctorProgram, SaysThatNobodyListensWhereADaemonWas) {
   EXPECT_THAT(ended.output, HasSubstr("the socket is left of a daemon that ended"));
   EXPECT_THAT(ended.output, HasSubstr("-> start it"));
   EXPECT_THAT(ended.output, HasSubstr("max_user_watches")) << "the kernel is examined all the same";
+}
+
+// As somebody whom the socket of an installation is closed to, where the library looks by itself.
+class DoctorOfADaemonForOthers : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    SYSMEM_NEEDS_SEVERAL_UIDS();
+    ASSERT_TRUE(daemon_.ready());
+    ASSERT_EQ(::chmod(daemon_.socket_path().c_str(), 0660), 0);
+    ASSERT_EQ(::mkdir((runtime_.path() + "/sysmemd").c_str(), 0755), 0);
+    ASSERT_EQ(::symlink(daemon_.socket_path().c_str(), (runtime_.path() + kSocket).c_str()), 0);
+  }
+  testing::Ended RunAsAnother(std::vector<std::string> arguments) const {
+    std::vector<std::string> environment = testing::CleanEnvironment();
+    environment.push_back("XDG_RUNTIME_DIR=" + runtime_.path());
+    return testing::RunToEnd({.program = testing::ProgramPath("sysmemctl"),
+                              .arguments = std::move(arguments),
+                              .environment = std::move(environment),
+                              .uid = testing::kOtherClientUid});
+  }
+
+  static constexpr char kSocket[] = "/sysmemd/socket";
+  const testing::DaemonProcess daemon_;
+  const testing::TempDir runtime_;
+};
+
+TEST_F(DoctorOfADaemonForOthers, NamesTheGroupAndEndsAsDenied) {
+  for (const bool named : {true, false}) {
+    std::vector<std::string> arguments = {"doctor"};
+    if (named) arguments.insert(arguments.begin(), {"--socket", daemon_.socket_path()});
+    const testing::Ended ended = RunAsAnother(arguments);
+    EXPECT_EQ(ended.exit_code, 6) << ended.output;
+    EXPECT_THAT(ended.output,
+                HasSubstr("you may not connect to " +
+                          (named ? daemon_.socket_path() : runtime_.path() + kSocket) +
+                          ": it belongs to group " + std::to_string(testing::kDaemonUid)));
+    EXPECT_THAT(ended.output, Not(HasSubstr("start it")));
+  }
+}
+
+TEST_F(DoctorOfADaemonForOthers, SpeaksOfADirectoryThatIsClosed) {
+  ASSERT_EQ(::chmod((runtime_.path() + "/sysmemd").c_str(), 0700), 0);
+  const testing::Ended ended = RunAsAnother({"doctor"});
+  EXPECT_EQ(ended.exit_code, 6) << ended.output;
+  EXPECT_THAT(ended.output, HasSubstr("a directory above is closed to you"));
+}
+
+TEST_F(DoctorOfADaemonForOthers, IsWhereEveryCommandEndsAsDenied) {
+  EXPECT_EQ(RunAsAnother({"status"}).exit_code, 6);
+  EXPECT_EQ(RunAsAnother({"list"}).exit_code, 6);
+}
+
+TEST(DoctorProgram, TellsAUserWhoHasAllHisSessionsFromADaemonThatIsGone) {
+  const testing::DaemonProcess daemon;
+  ASSERT_TRUE(daemon.ready());
+  std::vector<Client> clients;
+  while (true) {
+    Result<Client> client = Client::Connect({.path = daemon.socket_path()});
+    if (!client.ok()) break;
+    clients.push_back(*std::move(client));
+  }
+  EXPECT_GE(clients.size(), 8u);
+  const testing::Ended ended = Sysmemctl({"--socket", daemon.socket_path(), "doctor"});
+  EXPECT_EQ(ended.exit_code, 6) << ended.output;
+  EXPECT_THAT(ended.output, HasSubstr("sessions, the limit for one user\n        -> end programs"));
+  EXPECT_EQ(Sysmemctl({"--socket", daemon.socket_path(), "list"}).exit_code, 6);
 }
 
 }  // namespace

@@ -52,9 +52,13 @@ typedef enum sysmem_status {
    * calls: the call may still be carried out; tokens it makes are given back by the library. */
   SYSMEM_TIMEOUT = 6,
   /* The session is over (the daemon ended it or died), or this is a forked child, where no session
-   * of the parent can be used. The message says which. Nothing of this client works any more. */
+   * of the parent can be used. The message says which. Nothing of this client works any more.
+   * sysmem_connect(): a daemon is there that does not let this client in. The errno is EDQUOT when
+   * the daemon ended the session, or refused it, because a cap was reached. */
   SYSMEM_DISCONNECTED = 7,
-  /* sysmem_connect() only: no daemon answers. */
+  /* sysmem_connect() only: no daemon answers. The errno is EACCES if there is a socket that this
+   * program may not connect to, ECONNREFUSED if nobody listens there any more, ENOENT if there is
+   * none. */
   SYSMEM_UNREACHABLE = 8,
   /* The caller's own mistake, found before anything was sent. */
   SYSMEM_INVALID_ARGUMENT = 9,
@@ -103,8 +107,8 @@ SYSMEM_API const char* sysmem_failure_field(const sysmem_failure* failure);
 SYSMEM_API const char* sysmem_failure_message(const sysmem_failure* failure);
 /* The longer story, several lines; may be empty. */
 SYSMEM_API const char* sysmem_failure_report(const sysmem_failure* failure);
-/* errno of the system call behind SYSMEM_SYSTEM or SYSMEM_UNREACHABLE, and where a function says
- * so; 0 otherwise. */
+/* errno of the system call behind SYSMEM_SYSTEM or SYSMEM_UNREACHABLE, EDQUOT by
+ * SYSMEM_DISCONNECTED (see there), and where a function says so; 0 otherwise. */
 SYSMEM_API int sysmem_failure_errno(const sysmem_failure* failure);
 SYSMEM_API size_t sysmem_failure_participant_count(const sysmem_failure* failure);
 /* REQUIRES: index < sysmem_failure_participant_count(failure). */
