@@ -153,7 +153,7 @@ Result<void> Tell(DaemonView& daemon, const Cast& cast, const scenario::Scenario
     const Json document = {{"file", options.file},
                            {"participants", PartsForPrograms(cast, scenario)},
                            {"why", ReasonsForPrograms(*detail)}};
-    std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+    std::cout << JsonText(document) << "\n";
     return {};
   }
   Result<Json> sessions = daemon.AskAll("ListSessions", "sessions");
@@ -264,7 +264,7 @@ int RunAllocDry(const std::string& socket, const AllocOptions& options) {
   if (options.json) {
     Json document = OutcomeAsJson(*scenario, outcome);
     document["file"] = options.file;
-    std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+    std::cout << JsonText(document) << "\n";
   } else {
     std::cout << DescribeOutcome(*scenario, outcome);
   }

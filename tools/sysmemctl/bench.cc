@@ -297,7 +297,7 @@ int RunBench(const std::string& socket, const BenchOptions& options) {
     return Complain(done.failure());
   }
   if (options.json) {
-    std::cout << ForPrograms(bench.figures(), options.rounds).dump(2) << "\n";
+    std::cout << JsonText(ForPrograms(bench.figures(), options.rounds)) << "\n";
   } else {
     std::cout << Describe(bench.figures());
   }

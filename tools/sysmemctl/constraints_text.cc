@@ -46,9 +46,9 @@ std::string Fields(const Json& object) {
       }
     } else if (value.is_object() || value.is_array()) {
       if (value.empty()) continue;
-      shown = value.dump();
+      shown = JsonText(value, kOneLine);
     } else {
-      shown = value.is_string() ? value.get<std::string>() : value.dump();
+      shown = value.is_string() ? value.get<std::string>() : JsonText(value, kOneLine);
     }
     text += (text.empty() ? "" : ", ") + name + " " + Safe(shown);
   }

@@ -54,7 +54,7 @@ Result<DaemonView> DaemonView::Open(const std::string& path) {
 }
 
 Result<Json> DaemonView::Ask(const std::string& method, const Json& request, Deadline deadline) {
-  Result<std::string> text = client_.Inspect(method, request.dump(), deadline);
+  Result<std::string> text = client_.Inspect(method, JsonText(request, kOneLine), deadline);
   if (!text.ok()) return text.failure();
   Json reply = Json::parse(*text, nullptr, false);
   if (reply.is_discarded()) {
@@ -109,6 +109,10 @@ uint64_t Number(const Json& object, const char* field) {
 std::string Text(const Json& object, const char* field) {
   auto found = object.find(field);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::string JsonText(const Json& document, int indent) {
+  return document.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
 bool Flag(const Json& object, const char* field) {

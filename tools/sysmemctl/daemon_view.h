@@ -47,5 +47,9 @@ uint64_t Number(const Json& object, const char* field);
 void AddPage(Json page, Json& detail);
 std::string Text(const Json& object, const char* field);
 bool Flag(const Json& object, const char* field);
+// As text, indented by that much per level; all on one line with kOneLine. What is no UTF-8 in it
+// (names of processes and files may be anything) is replaced by U+FFFD.
+inline constexpr int kOneLine = -1;
+std::string JsonText(const Json& document, int indent = 2);
 
 }  // namespace sysmem::ctl

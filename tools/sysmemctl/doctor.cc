@@ -228,7 +228,7 @@ int RunDoctor(const std::string& socket, bool json) {
     not_reached = ExitCodeOf(examined.failure());
   }
   for (Finding& finding : ExamineKernel("")) findings.push_back(std::move(finding));
-  std::cout << (json ? FindingsForPrograms(findings).dump(2) + "\n"
+  std::cout << (json ? JsonText(FindingsForPrograms(findings)) + "\n"
                      : DescribeFindings(findings, StandardOutputHasColour()));
   if (not_reached) return *not_reached;
   const bool healthy = std::none_of(findings.begin(), findings.end(), [](const Finding& finding) {

@@ -49,6 +49,8 @@ class Gathering {
     holding.collection_id = id_;
     holding.collection_name = name_;
     holding.process = process;
+    // Always there, also where nothing of the process may be seen (PeerInfo).
+    holding.process.emplace("command", "");
     if (pid != 0) holding.pid = pid;
     return holding;
   }
@@ -188,7 +190,7 @@ Result<void> PrintHolders(DaemonView& daemon, std::optional<uint64_t> id, bool j
       return failure;
     }
   }
-  std::cout << (json ? HoldingsForPrograms(holdings, scan.unreadable).dump(2) + "\n"
+  std::cout << (json ? JsonText(HoldingsForPrograms(holdings, scan.unreadable)) + "\n"
                      : DescribeHoldings(holdings, scan.unreadable));
   return {};
 }

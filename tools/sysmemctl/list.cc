@@ -69,7 +69,7 @@ Result<void> PrintList(DaemonView& daemon, bool json) {
   Result<Json> sessions = daemon.AskAll("ListSessions", "sessions");
   if (!sessions.ok()) return sessions.failure();
   if (json) {
-    std::cout << Json{{"collections", *collections}, {"sessions", *sessions}}.dump(2) << "\n";
+    std::cout << JsonText(Json{{"collections", *collections}, {"sessions", *sessions}}) << "\n";
     return {};
   }
   PrintCollections(*collections);

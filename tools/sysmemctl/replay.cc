@@ -112,7 +112,7 @@ Json AsJson(const Played& played) {
 int ReplayFile(const std::string& path, bool json) {
   const Played played = Play(path);
   if (json) {
-    std::cout << AsJson(played).dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+    std::cout << JsonText(AsJson(played)) << "\n";
   } else if (!played.trouble.empty()) {
     std::cerr << "sysmemctl: cannot read " << Safe(path) << ": " << played.trouble << "\n";
   } else if (!played.replay.mistake().empty()) {

@@ -159,7 +159,7 @@ Result<void> PrintOne(DaemonView& daemon, uint64_t id, bool json) {
   Result<Json> collection = daemon.ShowCollection(id);
   if (collection.ok()) {
     if (json) {
-      std::cout << collection->dump(2) << "\n";
+      std::cout << JsonText(*collection) << "\n";
     } else {
       PrintWrapped(DescribeCollection(*collection, Colours(StandardOutputHasColour())));
     }
@@ -175,7 +175,7 @@ Result<void> PrintOne(DaemonView& daemon, uint64_t id, bool json) {
     return failure;
   }
   const Json session = sessions->value("sessions", Json::array()).at(0);
-  std::cout << (json ? session.dump(2) + "\n" : DescribeSession(session));
+  std::cout << (json ? JsonText(session) + "\n" : DescribeSession(session));
   return {};
 }
 

@@ -85,7 +85,7 @@ int SimulateFiles(const SimulateOptions& options) {
   }
   if (options.json) {
     const Json& document = options.files.size() == 1 ? all[0] : all;
-    std::cout << document.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+    std::cout << JsonText(document) << "\n";
   }
   if (!options.record.empty()) {
     std::ofstream file(options.record, std::ios::binary | std::ios::trunc);

@@ -11,7 +11,7 @@ Result<void> PrintStatus(DaemonView& daemon, bool json) {
   if (!answer.ok()) return answer.failure();
   const Json& status = *answer;
   if (json) {
-    std::cout << status.dump(2) << "\n";
+    std::cout << JsonText(status) << "\n";
     return {};
   }
   std::cout << "sysmemd " << Safe(Text(status, "version")) << ", pid " << Number(status, "pid")
@@ -125,7 +125,7 @@ Result<void> PrintHeaps(DaemonView& daemon, bool json, bool figures) {
   if (!answer.ok()) return answer.failure();
   const Json heaps = answer->value("heaps", Json::array());
   if (json) {
-    std::cout << heaps.dump(2) << "\n";
+    std::cout << JsonText(heaps) << "\n";
     return {};
   }
   Table table({{"HEAP", Table::Align::kLeft},

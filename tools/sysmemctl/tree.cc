@@ -233,9 +233,8 @@ Result<void> PrintTree(DaemonView& daemon, uint64_t id, TreeForm form) {
       std::cout << DrawDot(*detail);
       break;
     case TreeForm::kJson:
-      std::cout << Json{{"summary", detail->value("summary", Json::object())},
-                        {"nodes", detail->value("nodes", Json::array())}}
-                       .dump(2)
+      std::cout << JsonText(Json{{"summary", detail->value("summary", Json::object())},
+                                 {"nodes", detail->value("nodes", Json::array())}})
                 << "\n";
       break;
   }

@@ -97,7 +97,7 @@ class Watch {
   bool Print(const Json& result) {
     if (const uint64_t lost = Number(result, "lost"); lost > 0) PrintLost(lost);
     for (const Json& event : result.value("events", Json::array())) {
-      std::cout << (options_.json ? event.dump() : DescribeEvent(event)) << "\n";
+      std::cout << (options_.json ? JsonText(event, kOneLine) : DescribeEvent(event)) << "\n";
       if (left_ > 0 && --left_ == 0) return true;
       if (options_.id && Text(event, "kind") == "EVENT_KIND_COLLECTION_ENDED") return true;
     }
@@ -115,7 +115,7 @@ class Watch {
  private:
   void PrintLost(uint64_t lost) const {
     if (options_.json) {
-      std::cout << Json{{"lost", std::to_string(lost)}}.dump() << "\n";
+      std::cout << JsonText(Json{{"lost", std::to_string(lost)}}, kOneLine) << "\n";
     } else {
       std::cout << "-- lost " << lost << (lost == 1 ? " event" : " events")
                 << ": more happened than was read in time\n";

@@ -184,7 +184,7 @@ Result<void> PrintWhy(DaemonView& daemon, uint64_t id, bool json) {
     return PrintOne(daemon, id, json);  // a session: why it ended, and what it left behind
   }
   if (json) {
-    std::cout << ReasonsForPrograms(*detail).dump(2) << "\n";
+    std::cout << JsonText(ReasonsForPrograms(*detail)) << "\n";
     return {};
   }
   Result<Json> sessions = daemon.AskAll("ListSessions", "sessions");

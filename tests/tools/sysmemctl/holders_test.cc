@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "tests/support/eventually.h"
+#include "tests/support/temp_dir.h"
 #include "tests/tools/sysmemctl/program_fixture.h"
 
 namespace sysmem::ctl {
@@ -147,6 +148,27 @@ TEST_F(HoldersProgram, NamesAProcessThatInheritedADescriptor) {
   const testing::Ended all = Try({"--json", "holders", std::to_string(id_)});
   ASSERT_EQ(all.exit_code, 0) << all.output;
   EXPECT_EQ(Json::parse(all.output)["holders"].size(), 2u) << all.output;
+}
+
+TEST_F(HoldersProgram, PrintsAProcessWhoseNameIsNoText) {
+  const testing::TempDir dir;
+  const std::string program = dir.path() + "/bad\xff\xfe";
+  ASSERT_EQ(::symlink("/bin/sleep", program.c_str()), 0);
+  const testing::Process child = testing::Process::Start({.program = program,
+                                                          .arguments = {"600"},
+                                                          .environment = {},
+                                                          .descriptors = {(*buffers_)[1].fd}});
+  ASSERT_TRUE(child.started());
+  const std::string pid = std::to_string(child.pid());
+  std::string text;
+  ASSERT_TRUE(Eventually([&] {
+    text = Try({"holders", pid}).output;
+    return text.find("bad\\xff\\xfe (pid " + pid) != std::string::npos;
+  })) << text;
+  const testing::Ended ended = Try({"--json", "holders", pid});
+  ASSERT_EQ(ended.exit_code, 0) << ended.output;
+  EXPECT_EQ(Json::parse(ended.output)["holders"][0]["process"]["command"],
+            "bad\xef\xbf\xbd\xef\xbf\xbd");
 }
 
 TEST_F(HoldersProgram, EndsWithItsOwnCodeWhenNothingIsHeldByThatNumber) {

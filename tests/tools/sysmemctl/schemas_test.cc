@@ -16,6 +16,7 @@
 #include "tests/support/eventually.h"
 #include "tests/support/temp_dir.h"
 #include "tests/tools/sysmemctl/program_fixture.h"
+#include "tools/sysmemctl/holders.h"
 
 namespace sysmem::ctl {
 namespace {
@@ -142,6 +143,17 @@ class Schemas : public ProgramTest {
     }
     documents_.push_back({{"schema", "watch"}, {"label", "lost"}, {"document", {{"lost", "3"}}}});
   }
+  // As a user without rights sees a collection that others take part in.
+  void HoldHoldersOfOthers() {
+    const json buffer = {{"index", "0"},
+                         {"raw_vmo_size", "4096"},
+                         {"holders", json::array({{{"weak", false}, {"age_ns", "1"}}})}};
+    const json collection = {{"summary", {{"buffer_collection_id", "7"}, {"name", "frames"}}},
+                             {"buffers", json::array({buffer})}};
+    const json document = HoldingsForPrograms(FindHoldings({collection}, {}, 1), 3);
+    ASSERT_EQ(document["holders"].size(), 1u);
+    documents_.push_back({{"schema", "holders"}, {"label", "of others"}, {"document", document}});
+  }
   void HoldFiles() {
     const testing::TempDir dir;
     const std::string bad = dir.path() + "/bad.toml";
@@ -203,6 +215,7 @@ TEST_F(Schemas, HoldForEverythingThatIsPrintedAndKnowNothingElse) {
   Hold("doctor", {"doctor"});
   EXPECT_GE(Hold("bench", {"bench", "--rounds", "1"})["figures"].size(), 4u);
   EXPECT_FALSE(Hold("holders", {"holders"})["holders"].empty());
+  HoldHoldersOfOthers();
   HoldFiles();
   // The sessions of the commands before have ended.
   const json sessions = Hold("list", {"list"})["sessions"];
