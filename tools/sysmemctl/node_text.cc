@@ -24,7 +24,21 @@ std::string NodeHolder(const Json& node) {
   return text;
 }
 
-bool IsNotReady(const Json& node) { return Text(node, "state") == "NODE_STATE_NOT_READY"; }
+std::set<uint64_t> AwaitedNodes(const Json& nodes) {
+  std::set<uint64_t> awaited;
+  std::set<uint64_t> attached;
+  for (const Json& node : nodes) {
+    const uint64_t id = Number(node, "node_id");
+    const uint64_t parent = Number(node, "parent_id");
+    if (attached.contains(parent) ||
+        (parent != 0 && Text(node, "failure_mode") == "FAILURE_MODE_DO_NOT_PROPAGATE")) {
+      attached.insert(id);
+    } else if (!IsOrphaned(node) && Text(node, "state") == "NODE_STATE_NOT_READY") {
+      awaited.insert(id);
+    }
+  }
+  return awaited;
+}
 
 bool IsOrphaned(const Json& node) { return !Flag(node, "connected"); }
 

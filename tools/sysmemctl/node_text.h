@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,10 @@ std::string NodeTitle(const Json& node);
 // "held by ffmpeg (pid 712, uid 1000) in session 3", "travelling since ... exported it", or
 // "released and closed".
 std::string NodeHolder(const Json& node);
-// Allocation waits for it.
-bool IsNotReady(const Json& node);
+// The ids of those of a collection's nodes that allocation waits for: not ready, and neither
+// attached (AttachToken) nor below such a node, for these are allocated for later. Parents come
+// before their children.
+std::set<uint64_t> AwaitedNodes(const Json& nodes);
 // Released and closed; what it said still counts.
 bool IsOrphaned(const Json& node);
 // Its failure does not fail its parent, at least not always: it is the root of a failure domain.

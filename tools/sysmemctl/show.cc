@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <iostream>
+#include <set>
 #include <vector>
 
 #include "tools/sysmemctl/commands.h"
@@ -11,14 +12,14 @@ namespace sysmem::ctl {
 namespace {
 
 // `3 collection "decoder", ready, held by ffmpeg (...)`.
-std::string DescribeNode(const Json& node, const Colours& colours) {
+std::string DescribeNode(const Json& node, bool awaited, const Colours& colours) {
   if (IsOrphaned(node)) {
     return colours.In(Colour::kGrey,
                       NodeTitle(node) + ", released and closed; what it said still counts");
   }
   const std::string state = EnumWord(Text(node, "state"), "NODE_STATE_");
   std::string line = colours.In(Colour::kBold, NodeTitle(node)) + ", " +
-                     (IsNotReady(node) ? colours.In(Colour::kRed, state) : state);
+                     (awaited ? colours.In(Colour::kRed, state) : state);
   if (Flag(node, "weak")) line += ", weak";
   if (Flag(node, "released")) line += ", released";
   line += ", " + NodeHolder(node);
@@ -28,6 +29,7 @@ std::string DescribeNode(const Json& node, const Colours& colours) {
 
 std::string DescribeTree(const Json& nodes, const Colours& colours) {
   Children children = ChildrenByParent(nodes);
+  const std::set<uint64_t> awaited = AwaitedNodes(nodes);
   std::string text;
   // Depth first, so that a child stands under its parent.
   std::vector<std::pair<const Json*, size_t>> open;
@@ -41,7 +43,8 @@ std::string DescribeTree(const Json& nodes, const Colours& colours) {
     auto [node, depth] = open.back();
     open.pop_back();
     const std::string indent(2 + 2 * depth, ' ');
-    text += indent + DescribeNode(*node, colours) + "\n";
+    const bool is_awaited = awaited.contains(Number(*node, "node_id"));
+    text += indent + DescribeNode(*node, is_awaited, colours) + "\n";
     if (node->contains("constraints")) {
       text += DescribeConstraints((*node)["constraints"], indent + "    ");
     } else if (Flag(*node, "constraints_set")) {

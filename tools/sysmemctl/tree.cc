@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iostream>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,10 @@ std::string StateOf(const Json& node) {
 class TextDrawing {
  public:
   TextDrawing(const Json& nodes, bool colour)
-      : children_(ChildrenByParent(nodes)), domains_(DomainsOf(nodes)), colour_(colour) {}
+      : children_(ChildrenByParent(nodes)),
+        domains_(DomainsOf(nodes)),
+        awaited_(AwaitedNodes(nodes)),
+        colour_(colour) {}
 
   std::string Draw() {
     AddChildren(0, nullptr, "");
@@ -75,7 +79,7 @@ class TextDrawing {
     if (chosen == Chosen::kYes) line = colour_.In(Colour::kGreen, "* " + line);
     if (IsOrphaned(node)) line = colour_.In(Colour::kGrey, line);
     std::string state = StateOf(node);
-    if (IsNotReady(node)) state = colour_.In(Colour::kRed, state);
+    if (awaited_.contains(Number(node, "node_id"))) state = colour_.In(Colour::kRed, state);
     line += ", " + NodeHolder(node) + ", " + state;
     if (Flag(node, "weak")) line += ", " + colour_.In(Colour::kCyan, "weak");
     if (chosen == Chosen::kNo) line += ", not chosen";
@@ -92,6 +96,7 @@ class TextDrawing {
 
   const Children children_;
   const std::map<uint64_t, size_t> domains_;
+  const std::set<uint64_t> awaited_;
   const Colours colour_;
   std::string text_;
 };
@@ -129,7 +134,7 @@ std::string DotLabel(const Json& node) {
   return label + "\"";
 }
 
-std::string DotNode(const Json& node) {
+std::string DotNode(const Json& node, bool awaited) {
   const std::string kind = Text(node, "kind");
   const char* const shape = kind == "NODE_KIND_TOKEN"   ? "note"
                             : kind == "NODE_KIND_GROUP" ? "diamond"
@@ -137,11 +142,11 @@ std::string DotNode(const Json& node) {
   std::string style = "filled";
   if (Flag(node, "weak")) style += ",dashed";
   const bool allocated = Text(node, "state") == "NODE_STATE_ALLOCATED";
-  const char* const fill = IsOrphaned(node)   ? "grey85"
-                           : IsNotReady(node) ? "mistyrose"
-                           : allocated        ? "honeydew"
-                                              : "white";
-  const char* const line = IsOrphaned(node) ? "grey50" : IsNotReady(node) ? "red" : "black";
+  const char* const fill = IsOrphaned(node) ? "grey85"
+                           : awaited        ? "mistyrose"
+                           : allocated      ? "honeydew"
+                                            : "white";
+  const char* const line = IsOrphaned(node) ? "grey50" : awaited ? "red" : "black";
   return "n" + std::to_string(Number(node, "node_id")) + " [shape=" + shape + ", style=\"" + style +
          "\", fillcolor=" + fill + ", color=" + line + ", fontcolor=" + line +
          ", label=" + DotLabel(node) + "];\n";
@@ -150,7 +155,10 @@ std::string DotNode(const Json& node) {
 class DotDrawing {
  public:
   explicit DotDrawing(const Json& nodes)
-      : nodes_(nodes), children_(ChildrenByParent(nodes)), domains_(DomainsOf(nodes)) {
+      : nodes_(nodes),
+        children_(ChildrenByParent(nodes)),
+        domains_(DomainsOf(nodes)),
+        awaited_(AwaitedNodes(nodes)) {
     for (const Json& node : nodes) by_id_[Number(node, "node_id")] = &node;
   }
 
@@ -175,7 +183,8 @@ class DotDrawing {
                "\";\n    color=grey60; fontcolor=grey40;\n";
     }
     for (const Json& node : nodes_) {
-      if (domains_.at(Number(node, "node_id")) == domain) text_ += "    " + DotNode(node);
+      const uint64_t id = Number(node, "node_id");
+      if (domains_.at(id) == domain) text_ += "    " + DotNode(node, awaited_.contains(id));
     }
     if (framed) text_ += "  }\n";
   }
@@ -192,6 +201,7 @@ class DotDrawing {
   const Json& nodes_;
   const Children children_;
   const std::map<uint64_t, size_t> domains_;
+  const std::set<uint64_t> awaited_;
   std::map<uint64_t, const Json*> by_id_;
   std::string text_;
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,10 +35,11 @@ Missing MissingOf(const Json& node) {
   return {"constraints", "it has not said what it needs (SetConstraints)"};
 }
 
-std::vector<const Json*> NotReady(const Json& detail) {
+std::vector<const Json*> Awaited(const Json& detail) {
+  const std::set<uint64_t> awaited = AwaitedNodes(detail.at("nodes"));
   std::vector<const Json*> found;
   for (const Json& node : detail.at("nodes")) {
-    if (IsNotReady(node) && !IsOrphaned(node)) found.push_back(&node);
+    if (awaited.contains(Number(node, "node_id"))) found.push_back(&node);
   }
   return found;
 }
@@ -66,7 +68,7 @@ std::string DescribeSessionBehind(const Json& node, const Json& sessions) {
 }
 
 std::string DescribeWaiting(const Json& detail, const Json& sessions, const Colours& colours) {
-  const std::vector<const Json*> missing = NotReady(detail);
+  const std::vector<const Json*> missing = Awaited(detail);
   const Json& nodes = detail.at("nodes");
   std::string text =
       colours.In(Colour::kBold, "Allocation waits for " + std::to_string(missing.size()) + " of " +
@@ -167,7 +169,7 @@ Json ReasonsForPrograms(const Json& given) {
                   {"buffers", detail.at("buffers")}};
   if (summary.contains("failure")) reasons["failure"] = summary["failure"];
   if (State(detail) != "COLLECTION_STATE_WAITING") return reasons;
-  for (const Json* node : NotReady(detail)) {
+  for (const Json* node : Awaited(detail)) {
     Json entry = {{"missing", MissingOf(*node).word}};
     for (const char* field : {"node_id", "kind", "debug_name", "holder", "session_id", "age_ns"}) {
       if (node->contains(field)) entry[field] = (*node)[field];

@@ -80,6 +80,19 @@ TEST(Tree, TellsWhoIsWaitedForAndWhoHasGone) {
                               "\x1b[31mnot ready\x1b[0m"));
 }
 
+TEST(Tree, PaintsNobodyRedWhomAllocationDoesNotWaitFor) {
+  Json detail = Pipeline();
+  detail["nodes"][1]["failure_mode"] = "FAILURE_MODE_DO_NOT_PROPAGATE";  // and 4 is below
+  for (const size_t node : {1, 3}) detail["nodes"][node]["state"] = "NODE_STATE_NOT_READY";
+  EXPECT_THAT(DrawTree(detail, true), Not(HasSubstr("\x1b[31m")));
+  EXPECT_THAT(DrawDot(detail), Not(HasSubstr("red")));
+  // The root is waited for, whatever its failure does.
+  detail["nodes"][0]["failure_mode"] = "FAILURE_MODE_DO_NOT_PROPAGATE";
+  detail["nodes"][0]["state"] = "NODE_STATE_NOT_READY";
+  EXPECT_THAT(DrawTree(detail, true), HasSubstr("\x1b[31mnot ready"));
+  EXPECT_THAT(DrawDot(detail), HasSubstr("n1 [shape=box, style=\"filled\", fillcolor=mistyrose"));
+}
+
 TEST(Tree, OfNobodySaysSo) {
   const Json detail = {
       {"summary", {{"buffer_collection_id", "77"}, {"state", "COLLECTION_STATE_OUTLIVED"}}}};

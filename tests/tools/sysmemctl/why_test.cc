@@ -61,6 +61,26 @@ TEST_F(WhyProgram, NamesTheTokenThatNobodyBound) {
   EXPECT_EQ(reasons["waits_for"][0]["holder"]["pid"], ::getpid());
 }
 
+TEST_F(WhyProgram, DoesNotAccuseAttachedTokensThatNobodyWaitsFor) {
+  const Token other = *root_->Duplicate();
+  auto camera = std::move(*root_).Bind();
+  ASSERT_TRUE(camera->SetConstraints(Needs(4096)).ok());
+  Token late = *camera->AttachToken();
+  ASSERT_TRUE(late.SetDebugClientInfo("late", 1).ok());
+  Token below = *late.Duplicate();
+  ASSERT_TRUE(below.SetDebugClientInfo("below", 2).ok());
+  const std::string text = Why();
+  EXPECT_THAT(text, HasSubstr("Allocation waits for 1 of 4 nodes:\n"));
+  EXPECT_THAT(text, Not(HasSubstr("\"late")));
+  EXPECT_THAT(text, Not(HasSubstr("\"below")));
+  EXPECT_EQ(WhyJson()["waits_for"].size(), 1u);
+  // And nobody is painted red in the tree but the one.
+  const std::string dot = Run({"tree", "--dot", std::to_string(id_)});
+  const size_t red = dot.find("fontcolor=red");
+  EXPECT_NE(red, std::string::npos) << dot;
+  EXPECT_EQ(dot.rfind("fontcolor=red"), red) << dot;
+}
+
 TEST_F(WhyProgram, NamesTheCollectionThatHasNotSaidItsConstraintsAndWhoWaitsForIt) {
   auto display = std::move(*root_->Duplicate()).Bind();
   ASSERT_TRUE(display->SetDebugClientInfo("display", 1).ok());
