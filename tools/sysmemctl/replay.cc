@@ -34,6 +34,8 @@ Played Play(const std::string& path) {
     const auto bytes = static_cast<size_t>(file.gcount());
     if (file.eof()) {
       played.cut_off = true;
+      // Of a recording there is at least the header.
+      if (played.replay.lines() == 0) played.replay.Take(std::string_view(buffer.data(), bytes));
       return played;
     }
     if (!played.replay.Take(std::string_view(buffer.data(), bytes - 1))) return played;

@@ -19,6 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 Constraints Bytes(uint64_t bytes) {
   Constraints needs;
@@ -121,6 +122,17 @@ TEST_F(ReplayProgram, SaysWhatIsNoRecording) {
   const testing::Ended ended = Sysmemctl({"replay", changed_});
   EXPECT_EQ(ended.exit_code, 2);
   EXPECT_THAT(ended.output, HasSubstr("line 1: this is no JSON object"));
+}
+
+TEST_F(ReplayProgram, TakesALineWithoutEndAloneForNoRecording) {
+  Rewrite("garbage");
+  const testing::Ended ended = Sysmemctl({"replay", changed_});
+  EXPECT_EQ(ended.exit_code, 2) << ended.output;
+  EXPECT_THAT(ended.output, HasSubstr("line 1: this is no JSON object"));
+  EXPECT_THAT(ended.output, Not(HasSubstr("The outcome is the same")));
+  const testing::Ended json = Sysmemctl({"replay", "--json", changed_});
+  EXPECT_EQ(json.exit_code, 2) << json.output;
+  EXPECT_EQ(nlohmann::json::parse(json.output)["same"], false);
 }
 
 TEST_F(ReplayProgram, IsNotOfferedByADaemonThatCannotWrite) {
