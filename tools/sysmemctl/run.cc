@@ -2,6 +2,7 @@
 #include "tools/sysmemctl/run.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -67,6 +68,16 @@ Result<UniqueFd> MakeToken(Token& root, const std::string& command) {
   Failure failure;
   failure.text = failure.message = "no descriptor is left for a token";
   return failure;
+}
+
+// Standard input is the commands' alone: whoever writes to it is to notice when they have gone.
+void LetGoOfInput() {
+  const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (nothing) {
+    ::dup2(nothing.get(), STDIN_FILENO);
+  } else {
+    ::close(STDIN_FILENO);
+  }
 }
 
 class Run {
@@ -168,6 +179,7 @@ int RunCommands(const std::string& socket, const RunOptions& options) {
     if (!prepared.ok()) return Complain(prepared.failure());
     if (Result<void> known = client->Roundtrip(); !known.ok()) return Complain(known.failure());
     pipeline.emplace(*std::move(prepared), daemon->path(), before);
+    LetGoOfInput();
   }
   return run.Await(*pipeline, signals);
 }

@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <optional>
@@ -15,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/patience.h"
 #include "tests/tools/sysmemctl/program_fixture.h"
 #include "tools/sysmemctl/pipeline.h"
 
@@ -23,6 +26,7 @@ namespace {
 
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using testing::kPatience;
 
 TEST(Pipeline, IsSplitBetweenItsCommands) {
   using Commands = std::vector<std::vector<std::string>>;
@@ -125,6 +129,26 @@ TEST_F(RunProgram, TellsWhoIsWaitedForWhenItIsInterrupted) {
   EXPECT_THAT(text, HasSubstr("Allocation waits for 2 of "));
   EXPECT_THAT(text, HasSubstr("token \"sh"));
   EXPECT_THAT(text, HasSubstr("nobody has taken it in yet"));
+}
+
+TEST_F(RunProgram, LetsAWriterToItsInputNoticeThatTheFirstCommandHasGone) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+  const base::UniqueFd writer(ends[1]);
+  base::UniqueFd reader(ends[0]);
+  testing::Process run = testing::Process::Start(
+      {.program = "/bin/sh",
+       .arguments = {"-c", R"(exec "$0" "$@" <&3 3<&-)", testing::ProgramPath("sysmemctl"),
+                     "--socket", socket_path(), "run", "--", "true", "|", "sleep", "600"},
+       .environment = testing::CleanEnvironment(),
+       .descriptors = {reader.get()}});
+  reader.reset();
+  pollfd polled{.fd = writer.get(), .events = 0, .revents = 0};
+  EXPECT_EQ(::poll(&polled, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count())), 1);
+  EXPECT_EQ(polled.revents, POLLERR) << "nobody reads any more";
+  EXPECT_TRUE(run.running());
+  run.Signal(SIGTERM);
+  EXPECT_EQ(run.WaitForExit(), 128 + SIGTERM);
 }
 
 TEST_F(RunProgram, HandsTheTokenToOneTakerAlone) {
