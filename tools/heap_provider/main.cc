@@ -66,9 +66,10 @@ int Serve(Client& client, const UniqueFd& signals, const std::optional<Failure>&
     const Result<size_t> dispatched = client.Dispatch();
     if (closed) return Complain(*closed);
     if (!dispatched.ok()) return Complain(dispatched.failure());
-    if (*dispatched > 0) continue;
+    // As long as there is work it does not wait, but looks for a signal all the same.
+    const int timeout = *dispatched > 0 ? 0 : -1;
     std::array<pollfd, 2> polled{{{client.fd(), POLLIN, 0}, {signals.get(), POLLIN, 0}}};
-    if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) {
+    if (::poll(polled.data(), polled.size(), timeout) < 0 && errno != EINTR) {
       return Complain(std::string("poll: ") + std::strerror(errno));
     }
     if (polled[1].revents != 0) return kDone;
