@@ -83,7 +83,7 @@ TEST(Tree, TellsWhoIsWaitedForAndWhoHasGone) {
 TEST(Tree, PaintsNobodyRedWhomAllocationDoesNotWaitFor) {
   Json detail = Pipeline();
   detail["nodes"][1]["failure_mode"] = "FAILURE_MODE_DO_NOT_PROPAGATE";  // and 4 is below
-  for (const size_t node : {1, 3}) detail["nodes"][node]["state"] = "NODE_STATE_NOT_READY";
+  for (const size_t node : {1U, 3U}) detail["nodes"][node]["state"] = "NODE_STATE_NOT_READY";
   EXPECT_THAT(DrawTree(detail, true), Not(HasSubstr("\x1b[31m")));
   EXPECT_THAT(DrawDot(detail), Not(HasSubstr("red")));
   // The root is waited for, whatever its failure does.
