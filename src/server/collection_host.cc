@@ -165,7 +165,7 @@ void CollectionHost::Handle(EventItem item) {
   for (auto& [node, holder] : item.holders) {
     named.push_back(node);
     seen_by_.Add(holder.outbox->peer().uid);
-    holders_.Set(node, std::move(holder));
+    holders_.Set(node, std::move(holder), EventLoop::NowNs());
   }
   if (item.slot) {
     const core::CallId call = ++last_call_;
@@ -184,7 +184,7 @@ void CollectionHost::Handle(EventItem item) {
 
 void CollectionHost::Handle(MoveItem item) {
   seen_by_.Add(item.holder.outbox->peer().uid);
-  holders_.Set(item.node, std::move(item.holder));
+  holders_.Set(item.node, std::move(item.holder), EventLoop::NowNs());
   ++moves_;
   PendingResult result = OperationResult(core::Nothing{});
   const bool lives = core_.IsConnected(item.node);
@@ -387,6 +387,7 @@ HolderInfo CollectionHost::InfoOf(core::NodeId node, const Holder& holder) const
   info.session_id = holder.outbox->session_id();
   info.handle = holder.handle;
   info.peer = holder.outbox->peer();
+  info.age_ns = EventLoop::NowNs() - holder.since_ns;
   return info;
 }
 

@@ -71,6 +71,8 @@ struct EngineLimits {
   uint64_t events_kept_bytes = 2 << 20;
   // Calls of it that wait: each is looked at with each event.
   uint32_t event_reads_per_session = 4;
+  // What is remembered of them: enough to find the one that just failed.
+  uint32_t ended_sessions_kept = 64;
 
   // These follow RLIMIT_NOFILE; see LimitsFor.
   uint64_t descriptors = 1024;     // the process's limit itself
@@ -122,8 +124,9 @@ struct EngineOptions {
   std::vector<heaps::FoundHeap> device_heaps;
   LastCloseOptions last_close;
   std::string version;
-  std::vector<std::string> features;         // both sides of the hello know them by name
-  gid_t admin_gid = static_cast<gid_t>(-1);  // this group, root and the daemon's uid see all
+  std::vector<std::string> features;  // both sides of the hello know them by name
+  static constexpr gid_t kNoGroup = static_cast<gid_t>(-1);
+  gid_t admin_gid = kNoGroup;  // this group, root and the daemon's uid see all
   // Body of a SESSION_ENDED message; the transport's, because the engine knows no protobuf.
   std::function<std::string(const SessionEnd&)> encode_session_end;
   // Writes down what happens to collections, if anybody wants that.

@@ -68,7 +68,9 @@ struct PeerInfo {
   gid_t gid = 0;
   std::string command;
   std::string library;  // Hello.library, as claimed
-  bool known = true;    // false: the one who asks may not know who it is; nothing else is set then
+  // The daemon's group of administrators is among its further groups; `gid` is the first alone.
+  bool in_admin_group = false;
+  bool known = true;  // false: the one who asks may not know who it is; nothing else is set then
 };
 
 // What is alive of one user's: of those who began the collections.
@@ -108,6 +110,7 @@ struct HolderInfo {
   uint64_t session_id = 0;     // else the session that holds it ...
   uint64_t handle = 0;         // ... under this number
   PeerInfo peer;               // that session's peer (or the exporter's, when exported)
+  int64_t age_ns = 0;          // since it has it, or the node travels
 };
 
 // How descriptors were opened.
@@ -191,6 +194,10 @@ struct Holdings {
   uint64_t hand_outs = 0;
 };
 
+// So many collections of a session are told. A compositor has some tens; more would only make the
+// list of sessions long.
+inline constexpr uint64_t kMostCollectionsOfSession = 1000;
+
 struct SessionInfo {
   uint64_t id = 0;
   PeerInfo peer;
@@ -204,7 +211,9 @@ struct SessionInfo {
   int64_t ended_ago_ns = 0;           // counted when it is asked for
   std::string end_reason;             // name of the reason, empty while open: "SEQUENCE_GAP"
   std::string end_message;            // one sentence
-  std::vector<uint64_t> collections;  // ids of collections in which it holds or held nodes
+  std::vector<uint64_t> collections;  // ids of those in which it holds, or held last, nodes; rising
+  uint64_t collections_left_out = 0;  // greater ones
+  uint64_t descriptors_unread = 0;    // sent to it
   Holdings holdings;                  // counted when it is asked for
 };
 

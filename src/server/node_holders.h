@@ -20,12 +20,19 @@ struct Holder {
   std::shared_ptr<Outbox> outbox;  // of the holding session, or of the one that exported it
   Handle handle = 0;               // 0 while exported
   uint64_t cookie = 0;             // SO_COOKIE of the exported end, 0 while in a session
+  int64_t since_ns = 0;            // CLOCK_MONOTONIC; set by NodeHolders
 };
 
 class NodeHolders {
  public:
-  // In place of whoever held it before. REQUIRES: holder.outbox
-  void Set(core::NodeId node, Holder holder) { holders_.insert_or_assign(node, std::move(holder)); }
+  // From `now_ns` on, in place of whoever held it before. A session that has it already keeps it,
+  // by whatever handle. REQUIRES: holder.outbox
+  void Set(core::NodeId node, Holder holder, int64_t now_ns) {
+    Holder& place = holders_[node];
+    const bool stays = place.outbox == holder.outbox && place.cookie == 0 && holder.cookie == 0;
+    holder.since_ns = stays ? place.since_ns : now_ns;
+    place = std::move(holder);
+  }
   // Nobody holds it from now on. Empty if nobody did.
   std::optional<Holder> Take(core::NodeId node) {
     auto found = holders_.extract(node);

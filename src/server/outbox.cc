@@ -37,9 +37,7 @@ uint64_t Owed(Call& call) {
 }  // namespace
 
 Outbox::Outbox(Options options, std::shared_ptr<base::UniqueFd> channel)
-    : options_(std::move(options)),
-      channel_(std::move(channel)),
-      account_(options_.budget->Open(options_.peer.uid, channel_)) {}
+    : options_(std::move(options)), channel_(std::move(channel)) {}
 
 Outbox::~Outbox() = default;
 
@@ -134,9 +132,9 @@ Outbox::Progress Outbox::SendReply(OutboxItem& item, ReplyItem& reply) {
   if (!reply.prepared) {
     // Opened only when they can go: a reply that waits must not hold descriptors of the daemon.
     const uint64_t owed = Owed(*reply.call);
-    if (!account_->Take(owed)) return Progress::kStalled;
+    if (!options_.unread->Take(owed)) return Progress::kStalled;
     Prepare(reply);
-    account_->GiveBack(owed - reply.descriptors.size());
+    options_.unread->GiveBack(owed - reply.descriptors.size());
   }
   while (reply.pushed < reply.descriptors.size()) {
     Progress progress = Push(reply);
@@ -231,11 +229,11 @@ Outbox::Progress Outbox::Push(ReplyItem& item) {
 }
 
 Outbox::Progress Outbox::SendMessage(const base::HandleMessage& message) {
-  account_->BeforeMessage();
+  options_.unread->BeforeMessage();
   auto sent = base::SendHandleMessage(*channel_, message);
   if (!sent.ok() || *sent == base::SendOutcome::kPeerGone) return Progress::kBroken;
   if (*sent != base::SendOutcome::kSent) return Progress::kStalled;
-  account_->AfterMessage(message.descriptors.size());
+  options_.unread->AfterMessage(message.descriptors.size());
   return Progress::kSent;
 }
 

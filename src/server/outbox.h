@@ -61,7 +61,7 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
     uint64_t session_id = 0;
     PeerInfo peer;
     EngineLimits limits;
-    std::shared_ptr<UnreadBudget> budget;
+    std::shared_ptr<UnreadBudget::Account> unread;  // the session's
     EventLoop* loop = nullptr;
     // An answer that says no is about to leave. Called without locks.
     std::function<void(const core::Failure&)> refused;
@@ -113,7 +113,6 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
 
   const Options options_;
   const std::shared_ptr<base::UniqueFd> channel_;
-  const std::shared_ptr<UnreadBudget::Account> account_;
 
   std::mutex mutex_;
   std::deque<OutboxItem> items_;

@@ -54,6 +54,7 @@ Session::Impl::Impl(Session& session, Engine::Internals& engine, uint64_t sessio
       channel_(std::make_shared<base::UniqueFd>(std::move(handle_channel))),
       wire_(std::move(wire)),
       opened_ns_(EventLoop::NowNs()),
+      unread_(engine.unread->Open(peer.uid, channel_)),
       queue_(engine.options.limits.held_calls_per_session),
       waits_pending_(std::make_shared<std::atomic<uint32_t>>(0)),
       incoming_(channel_, engine.closer, engine.options.limits.received_descriptors_per_session) {}
@@ -69,7 +70,7 @@ absl::Status Session::Impl::Start() {
   options.session_id = id;
   options.peer = peer;
   options.limits = engine_.options.limits;
-  options.budget = engine_.unread;
+  options.unread = unread_;
   options.loop = &engine_.loop;
   options.refused = [weak](const core::Failure& why) {
     if (auto self = weak.lock()) self->impl_->TellOfLimit(why);
@@ -255,7 +256,6 @@ void Session::Impl::EndTurn(const SessionEnd& end) {
   engine_.closer.CloseConnection(base::Dup(*channel_));
   ::shutdown(channel_->get(), SHUT_RDWR);
   ::shutdown(wire_.get(), SHUT_RDWR);
-  last.collections.assign(collections_.begin(), collections_.end());
   engine_.RetireSession(last);
   if (last.handles >= kHandlesWorthTrimming) engine_.worker.Run([] { ::malloc_trim(0); });
 }
@@ -271,8 +271,12 @@ std::string Session::Impl::AbortText(const SessionEnd& end) const {
 }
 
 SessionInfo Session::Impl::Describe() const {
-  std::lock_guard lock(mutex_);
   SessionInfo info;
+  HeldCollections::Some held = held_collections_.First(kMostCollectionsOfSession);
+  info.collections = std::move(held.ids);
+  info.collections_left_out = held.left_out;
+  info.descriptors_unread = unread_->Unread();
+  std::lock_guard lock(mutex_);
   info.id = id;
   info.peer = peer;
   info.open = !end_;

@@ -12,13 +12,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "server/call.h"
 #include "server/collection_host.h"
 #include "server/handle_table.h"
+#include "server/held_collections.h"
 #include "server/incoming_descriptors.h"
 #include "server/internals.h"
 #include "server/outbox.h"
@@ -187,13 +187,20 @@ class Session::Impl {
   struct Gathering;
   void Gather(const std::shared_ptr<Gathering>& gathering);
   void Sift(const std::shared_ptr<Gathering>& gathering);
-  // `done` is called with the collections that this session may see, of those with ids above
-  // `after`: `at_most` of them, by rising id. Those that failed are not among them.
-  void GatherCollections(uint64_t after, uint64_t at_most,
-                         std::function<void(std::vector<CollectionSummary>)> done);
+  // The collections with ids above `after` that this session may see, by rising id; those that
+  // failed are not among them. And how many it came by, with their nodes, whoever may see these.
+  struct Gathered {
+    std::vector<CollectionSummary> summaries;
+    uint64_t collections = 0;
+    uint64_t nodes = 0;
+  };
+  // `done` is called with `at_most` of them.
+  void GatherCollections(uint64_t after, uint64_t at_most, std::function<void(Gathered)> done);
+  void AddFailed(std::vector<CollectionSummary>& summaries) const;
   bool MaySee(const Sight& sight) const;
   // Watchers learn of it, if it is about one of the daemon's limits.
   void TellOfLimit(const core::Failure& refusal) const;
+  void ShowStatus(const CallSlot& slot, const Gathered& gathered);
   void ShowSessions(const CallSlot& slot);
   void ShowFailed(const CallSlot& slot, const op::InspectCollection& what);
   // What this session may know of a peer: all of its own user's, nothing of others.
@@ -206,6 +213,7 @@ class Session::Impl {
   const std::shared_ptr<base::UniqueFd> channel_;
   const base::UniqueFd wire_;
   const int64_t opened_ns_;
+  const std::shared_ptr<UnreadBudget::Account> unread_;
   std::shared_ptr<Outbox> outbox_;
   std::atomic<EventLoop::WatchId> watch_ = 0;
   std::atomic<EventLoop::WatchId> wire_watch_ = 0;
@@ -220,6 +228,7 @@ class Session::Impl {
   // Written in the turn, read by Describe.
   std::atomic<uint64_t> handle_count_ = 0;
   const std::shared_ptr<std::atomic<uint32_t>> waits_pending_;
+  HeldCollections held_collections_;  // of table_; at the end, what it had last
 
   // Touched in the turn only.
   HandleTable table_;
@@ -229,7 +238,6 @@ class Session::Impl {
   bool allocator_debug_set_ = false;
   std::map<uint64_t, WaitRef> waits_;
   std::map<Handle, Registration> registrations_;
-  std::set<uint64_t> collections_;  // ids of those it held a node of
 };
 
 }  // namespace sysmem::server

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -52,8 +53,8 @@ void Session::Impl::LookAside(const std::function<void()>& job) {
 struct Session::Impl::Gathering {
   uint64_t after = 0;
   uint64_t at_most = 0;
-  std::function<void(std::vector<CollectionSummary>)> done;
-  std::vector<CollectionSummary> summaries;
+  std::function<void(Gathered)> done;
+  Gathered gathered;
 
   // Each glance comes from the turn of its own collection.
   std::mutex mutex;
@@ -62,7 +63,7 @@ struct Session::Impl::Gathering {
 };
 
 void Session::Impl::GatherCollections(uint64_t after, uint64_t at_most,
-                                      std::function<void(std::vector<CollectionSummary>)> done) {
+                                      std::function<void(Gathered)> done) {
   auto gathering = std::make_shared<Gathering>();
   gathering->after = after;
   gathering->at_most = at_most;
@@ -72,8 +73,8 @@ void Session::Impl::GatherCollections(uint64_t after, uint64_t at_most,
 
 void Session::Impl::Gather(const std::shared_ptr<Gathering>& gathering) {
   const auto hosts = engine_.CollectionsAfter(gathering->after, kCollectionsAtATime);
-  if (hosts.empty() || gathering->summaries.size() >= gathering->at_most) {
-    return gathering->done(std::move(gathering->summaries));
+  if (hosts.empty() || gathering->gathered.summaries.size() >= gathering->at_most) {
+    return gathering->done(std::move(gathering->gathered));
   }
   gathering->after = hosts.back()->id();
   gathering->missing = hosts.size();
@@ -94,14 +95,17 @@ void Session::Impl::Sift(const std::shared_ptr<Gathering>& gathering) {
   std::sort(glances.begin(), glances.end(), [](const auto& a, const auto& b) {
     return a.summary.buffer_collection_id < b.summary.buffer_collection_id;
   });
+  Gathered& gathered = gathering->gathered;
   for (CollectionGlance& glance : glances) {
+    ++gathered.collections;
+    gathered.nodes += glance.summary.nodes;
     if (!MaySee(glance.seen_by)) continue;
     if (glance.buffers) {
       const BufferSet::Totals totals = glance.buffers->CountLive();
       glance.summary.buffers = totals.buffers;
       glance.summary.total_bytes = totals.bytes;
     }
-    gathering->summaries.push_back(Shown(std::move(glance.summary)));
+    gathered.summaries.push_back(Shown(std::move(glance.summary)));
   }
   LookAside([this, gathering] { Gather(gathering); });
 }
@@ -167,56 +171,67 @@ void Session::Impl::Do(const CallSlot& slot, op::GetServerInfo&) {
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::InspectStatus&) {
-  GatherCollections(
-      0, std::numeric_limits<uint64_t>::max(),
-      [this, self = session_.shared_from_this(), slot](std::vector<CollectionSummary> summaries) {
-        StatusInfo status;
-        status.version = engine_.options.version;
-        status.sees_everything = engine_.MaySeeAll(peer);
-        status.pid = ::getpid();
-        status.uid = engine_.daemon_uid;
-        status.uptime_ns = EventLoop::NowNs() - engine_.started_ns;
-        status.collections = summaries.size();
-        for (const CollectionSummary& summary : summaries) status.nodes += summary.nodes;
-        for (const auto& session : engine_.Sessions()) {
-          const SessionInfo info = session->Describe();
-          status.sessions += info.open ? 1 : 0;
-          status.calls_pending += info.calls_held + info.waits_pending;
-        }
-        status.exported_nodes = engine_.exports->size();
-        const BufferLedger::Totals totals = engine_.ledger->totals();
-        status.live_buffers = totals.buffers;
-        status.live_bytes = totals.bytes;
-        status.users = engine_.ledger->Users();
-        if (!status.sees_everything) {
-          std::erase_if(status.users, [&](const UserTotals& user) { return user.uid != peer.uid; });
-        }
-        if (auto count = base::OwnDescriptorCount(); count.ok()) status.descriptors_open = *count;
-        if (auto bytes = base::OwnResidentBytes(); bytes.ok()) status.resident_bytes = *bytes;
-        status.limits = engine_.MakeLimits();
-        status.counters = engine_.MakeCounters();
-        for (const NamedLimit& limit : status.limits) {
-          if (limit.name == "descriptors") status.descriptors_limit = limit.value;
-        }
-        slot.Resolve(OperationResult(std::move(status)));
-        outbox_->Flush();
-      });
+  GatherCollections(0, std::numeric_limits<uint64_t>::max(),
+                    [this, self = session_.shared_from_this(), slot](const Gathered& gathered) {
+                      ShowStatus(slot, gathered);
+                    });
+}
+
+void Session::Impl::ShowStatus(const CallSlot& slot, const Gathered& gathered) {
+  StatusInfo status;
+  status.version = engine_.options.version;
+  status.sees_everything = engine_.MaySeeAll(peer);
+  status.pid = ::getpid();
+  status.uid = engine_.daemon_uid;
+  status.uptime_ns = EventLoop::NowNs() - engine_.started_ns;
+  status.collections = gathered.collections;
+  status.nodes = gathered.nodes;
+  for (const auto& session : engine_.Sessions()) {
+    const SessionInfo info = session->Describe();
+    status.sessions += info.open ? 1 : 0;
+    status.calls_pending += info.calls_held + info.waits_pending;
+  }
+  status.exported_nodes = engine_.exports->size();
+  const BufferLedger::Totals totals = engine_.ledger->totals();
+  status.live_buffers = totals.buffers;
+  status.live_bytes = totals.bytes;
+  status.users = engine_.ledger->Users();
+  if (!status.sees_everything) {
+    std::erase_if(status.users, [&](const UserTotals& user) { return user.uid != peer.uid; });
+  }
+  if (auto count = base::OwnDescriptorCount(); count.ok()) status.descriptors_open = *count;
+  if (auto bytes = base::OwnResidentBytes(); bytes.ok()) status.resident_bytes = *bytes;
+  status.limits = engine_.MakeLimits();
+  status.counters = engine_.MakeCounters();
+  for (const NamedLimit& limit : status.limits) {
+    if (limit.name == "descriptors") status.descriptors_limit = limit.value;
+  }
+  slot.Resolve(OperationResult(std::move(status)));
+  outbox_->Flush();
+}
+
+// One that fails meanwhile may be among the summaries already, as it was before.
+void Session::Impl::AddFailed(std::vector<CollectionSummary>& summaries) const {
+  std::set<uint64_t> listed;
+  for (const CollectionSummary& summary : summaries) listed.insert(summary.buffer_collection_id);
+  for (const auto& [failed, ago_ns] : engine_.failed_collections.All(EventLoop::NowNs())) {
+    if (!MaySee(failed->seen_by) || listed.count(failed->summary.buffer_collection_id) != 0) {
+      continue;
+    }
+    summaries.push_back(Shown(failed->summary));
+    summaries.back().age_ns += ago_ns;
+  }
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::InspectCollections& what) {
   // One more tells that there is another page.
   const uint64_t at_most = std::min(what.at_most, kMostItemsInPage) + 1;
-  GatherCollections(
-      what.after, at_most,
-      [this, self = session_.shared_from_this(), slot](std::vector<CollectionSummary> summaries) {
-        for (const auto& [failed, ago_ns] : engine_.failed_collections.All(EventLoop::NowNs())) {
-          if (!MaySee(failed->seen_by)) continue;
-          summaries.push_back(Shown(failed->summary));
-          summaries.back().age_ns += ago_ns;
-        }
-        slot.Resolve(OperationResult(std::move(summaries)));
-        outbox_->Flush();
-      });
+  GatherCollections(what.after, at_most,
+                    [this, self = session_.shared_from_this(), slot](Gathered gathered) {
+                      AddFailed(gathered.summaries);
+                      slot.Resolve(OperationResult(std::move(gathered.summaries)));
+                      outbox_->Flush();
+                    });
 }
 
 void Session::Impl::Do(const CallSlot& slot, op::InspectCollection& what) {

@@ -54,7 +54,6 @@ void Session::Impl::CreateRoot(const CallSlot& slot, std::optional<Handle> handl
     host->PostEvent(std::move(event), slot, {{node, HolderFor(*handle)}});
     return;
   }
-  collections_.insert(host->id());
   auto made = engine_.exports->Add(std::move(ref));
   if (!made.ok()) {
     engine_.ForgetCollection(host->id());
@@ -343,7 +342,7 @@ const NodeRef* Session::Impl::NodeFor(const CallSlot& slot, const std::optional<
 }
 
 void Session::Impl::AddHandle(Handle handle, NodeRef ref) {
-  if (ref.host) collections_.insert(ref.host->id());
+  if (ref.host) held_collections_.Add(ref.host->id());
   if (ref.kind == NodeKind::kToken && unknown_tokens_.ShowsUp(handle)) {
     engine_.Log(core::effect::Log::Level::kWarn, peer,
                 absl::StrCat("token ", ref.node, ", handle ", handle,
@@ -357,6 +356,10 @@ bool Session::Impl::IsInUse(Handle handle) const {
   return table_.Find(handle) != nullptr || registrations_.contains(handle);
 }
 
-NodeRef Session::Impl::RemoveHandle(Handle handle) { return table_.Remove(handle); }
+NodeRef Session::Impl::RemoveHandle(Handle handle) {
+  NodeRef ref = table_.Remove(handle);
+  if (ref.host) held_collections_.Remove(ref.host->id());
+  return ref;
+}
 
 }  // namespace sysmem::server

@@ -69,6 +69,12 @@ void UnreadBudget::Account::GiveBack(uint64_t count) {
   budget_->Reduce(*this, count);
 }
 
+uint64_t UnreadBudget::Account::Unread() {
+  std::lock_guard lock(budget_->mutex_);
+  budget_->AskKernel(*this);
+  return unread_;
+}
+
 std::shared_ptr<UnreadBudget::Account> UnreadBudget::Open(uid_t uid,
                                                           std::shared_ptr<base::UniqueFd> channel) {
   std::shared_ptr<Account> account(new Account(shared_from_this(), uid, std::move(channel)));

@@ -21,7 +21,7 @@
 //   account->BeforeMessage();  ...push...  account->AfterMessage(5);
 //   // or account->GiveBack(what will not be sent)
 //
-// Thread-safe; one thread at a time uses an account.
+// Thread-safe; one thread at a time takes and sends for an account.
 #pragma once
 
 #include <sys/types.h>
@@ -54,6 +54,8 @@ class UnreadBudget : public std::enable_shared_from_this<UnreadBudget> {
     void AfterMessage(uint64_t descriptors);
     // So many of those taken will not be pushed.
     void GiveBack(uint64_t count);
+    // How many of those taken are not read yet, by what the kernel tells now. From any thread.
+    uint64_t Unread();
 
    private:
     friend class UnreadBudget;

@@ -82,6 +82,7 @@ void EncodeNode(const core::NodeSnapshot& from, sysmem2::NodeInfo* to) {
 }
 
 void EncodeHolder(const HolderInfo& from, sysmem2::NodeInfo* to) {
+  to->set_age_ns(from.age_ns);
   if (!from.peer.known) return;
   Encode(from.peer, to->mutable_holder());
   if (from.exported) {

@@ -66,6 +66,7 @@ void Encode(const SessionInfo& from, sysmem2::SessionInfo* to) {
   to->set_handles(from.handles);
   to->set_waits_pending(from.waits_pending);
   to->set_calls_held(from.calls_held);
+  to->set_descriptors_unread(from.descriptors_unread);
   to->set_next_number(from.next_number);
   to->set_age_ns(from.age_ns);
   if (!from.open) {
@@ -73,6 +74,7 @@ void Encode(const SessionInfo& from, sysmem2::SessionInfo* to) {
     to->set_ended_ago_ns(from.ended_ago_ns);
   }
   to->mutable_buffer_collection_ids()->Add(from.collections.begin(), from.collections.end());
+  to->set_buffer_collection_ids_left_out(from.collections_left_out);
   to->set_buffers_held(from.holdings.buffers);
   to->set_bytes_held(from.holdings.bytes);
   to->set_hand_outs_held(from.holdings.hand_outs);

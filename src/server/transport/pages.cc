@@ -10,6 +10,9 @@
 namespace sysmem::server::transport {
 namespace {
 
+// A page that has so much takes no further entry: sessions may have thousands of collections.
+constexpr size_t kFullPageBytes = 1 << 20;
+
 uint64_t IdOf(const CollectionSummary& entry) { return entry.buffer_collection_id; }
 uint64_t IdOf(const SessionInfo& entry) { return entry.id; }
 
@@ -42,8 +45,17 @@ bool EncodePage(const OperationResult& from, const Page& page, Result* to, Add a
   const auto* all = std::get_if<std::vector<Entry>>(&from);
   if (all == nullptr) return false;
   const Cut<Entry> cut = CutOut(*all, page);
-  for (const Entry* entry : cut.entries) Encode(*entry, (to->*add)());
-  if (cut.more) to->set_next_after(IdOf(*cut.entries.back()));
+  size_t bytes = 0;
+  for (const Entry* entry : cut.entries) {
+    auto* encoded = (to->*add)();
+    Encode(*entry, encoded);
+    bytes += encoded->ByteSizeLong();
+    const bool last = entry == cut.entries.back();
+    if (last ? cut.more : bytes >= kFullPageBytes) {
+      to->set_next_after(IdOf(*entry));
+      break;
+    }
+  }
   return true;
 }
 

@@ -8,6 +8,8 @@
 #include <set>
 
 #include "core/snapshot_walk.h"
+#include "server/held_collections.h"
+#include "server/node_holders.h"
 #include "tests/server/engine/engine_harness.h"
 
 namespace sysmem::server {
@@ -158,6 +160,136 @@ TEST(CollectionVersions, RiseWhenANodeChangesHands) {
   EXPECT_EQ(Page(client, id, 0, 10).snapshot.version, before);
   ASSERT_OK(client.Do(op::Export{kRoot + 1}));
   EXPECT_GT(Page(client, id, 0, 10).snapshot.version, before);
+}
+
+const SessionInfo& InfoOf(TestClient& viewer, uint64_t session) {
+  const OperationResult& result = viewer.Do(op::InspectSessions{});
+  for (const SessionInfo& info : std::get<std::vector<SessionInfo>>(result)) {
+    if (info.id == session) return info;
+  }
+  ADD_FAILURE() << "no session " << session;
+  static const SessionInfo kNone;
+  return kNone;
+}
+
+uint64_t IdOf(TestClient& client, Handle handle) {
+  const OperationResult& id = client.Do(Message<core::event::GetBufferCollectionId>(handle));
+  return std::get<uint64_t>(id);
+}
+
+TEST(InspectionOfSessions, NamesTheCollectionsInWhichItHoldsANodeNow) {
+  TestEngine engine;
+  TestClient client(engine);
+  const uint64_t self = client.session().id();
+  ASSERT_OK(client.Do(op::AllocateSharedCollection{kRoot, false}));
+  ASSERT_OK(client.Do(op::Duplicate{kRoot, core::kSameRights, kRoot + 1, false}));
+  ASSERT_OK(client.Do(op::AllocateNonSharedCollection{kRoot + 2}));
+  const uint64_t shared = IdOf(client, kRoot);
+  const uint64_t other = IdOf(client, kRoot + 2);
+  EXPECT_EQ(InfoOf(client, self).collections, (std::vector<uint64_t>{shared, other}));
+  ASSERT_OK(client.Do(op::CloseHandle{kRoot + 2}));
+  EXPECT_EQ(InfoOf(client, self).collections, std::vector<uint64_t>{shared});
+  ASSERT_OK(client.Do(op::BindSharedCollection{kRoot, std::nullopt, kRoot}));
+  EXPECT_EQ(InfoOf(client, self).collections, std::vector<uint64_t>{shared}) << "bound";
+  ASSERT_OK(client.Do(op::Export{kRoot + 1}));
+  EXPECT_EQ(InfoOf(client, self).collections, std::vector<uint64_t>{shared});
+  ASSERT_OK(client.Do(op::CloseHandle{kRoot}));
+  EXPECT_TRUE(InfoOf(client, self).collections.empty());
+}
+
+TEST(InspectionOfSessions, NamesThoseOfAnEndedSessionThatItHeldLast) {
+  TestEngine engine;
+  TestClient viewer(engine);
+  TestClient client(engine);
+  const uint64_t self = client.session().id();
+  ASSERT_OK(client.Do(op::AllocateNonSharedCollection{1}));
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_OK(client.Do(op::AllocateNonSharedCollection{2}));
+    ASSERT_OK(client.Do(op::CloseHandle{2}));
+  }
+  const uint64_t kept = IdOf(client, 1);
+  client.session().End({EndReason::kHangUp, "gone"});
+  const SessionInfo& info = InfoOf(viewer, self);
+  EXPECT_FALSE(info.open);
+  EXPECT_EQ(info.collections, std::vector<uint64_t>{kept});
+}
+
+TEST(InspectionOfSessions, SaysHowManyMoreCollectionsThereAreThanItNames) {
+  HeldCollections held;
+  for (uint64_t id = 5; id > 0; --id) held.Add(id);
+  held.Add(5);
+  held.Remove(5);
+  EXPECT_EQ(held.First(5).left_out, 0u);
+  held.Remove(1);
+  const HeldCollections::Some some = held.First(3);
+  EXPECT_EQ(some.ids, (std::vector<uint64_t>{2, 3, 4}));
+  EXPECT_EQ(some.left_out, 1u);
+}
+
+TEST(InspectionOfSessions, TellsHowManyDescriptorsItHasNotRead) {
+  TestEngine engine;
+  TestClient viewer(engine);
+  TestClient deaf(engine);
+  ASSERT_OK(deaf.Do(op::AllocateSharedCollection{kRoot, false}));
+  EXPECT_EQ(InfoOf(viewer, deaf.session().id()).descriptors_unread, 0u);
+  ASSERT_OK(deaf.Do(op::Duplicate{kRoot, core::kSameRights, std::nullopt, true}));
+  ASSERT_OK(deaf.Do(op::Duplicate{kRoot, core::kSameRights, std::nullopt, true}));
+  EXPECT_EQ(InfoOf(viewer, deaf.session().id()).descriptors_unread, 2u);
+  EXPECT_TRUE(deaf.Read());
+  EXPECT_TRUE(deaf.Read());
+  EXPECT_EQ(InfoOf(viewer, deaf.session().id()).descriptors_unread, 0u);
+}
+
+TEST(InspectionStatus, CountsWhatTheOneWhoAsksMayNotSee) {
+  TestEngine engine;
+  TestClient client(engine);
+  TestClient stranger(engine, kStranger);
+  MakeTokens(client, 3);
+  const OperationResult& result = stranger.Do(op::InspectStatus{});
+  const auto& status = std::get<StatusInfo>(result);
+  EXPECT_FALSE(status.sees_everything);
+  EXPECT_EQ(status.collections, 1u);
+  EXPECT_EQ(status.nodes, 3u);
+}
+
+int64_t AgeOf(const CollectionDetail& detail, size_t node) {
+  const core::NodeId id = detail.snapshot.nodes.at(node).id;
+  for (const HolderInfo& holder : detail.holders) {
+    if (holder.node == id) return holder.age_ns;
+  }
+  ADD_FAILURE() << "nobody holds it";
+  return 0;
+}
+
+TEST(NodeHolders, HaveTheirNodesSinceTheyCameByThem) {
+  const auto session = std::make_shared<Outbox>(Outbox::Options{}, nullptr);
+  const auto other = std::make_shared<Outbox>(Outbox::Options{}, nullptr);
+  NodeHolders holders;
+  const auto since = [&holders] { return holders.Find(1)->since_ns; };
+  holders.Set(1, {.outbox = session, .handle = 1}, 10);
+  EXPECT_EQ(since(), 10);
+  holders.Set(1, {.outbox = session, .handle = 2}, 20);
+  EXPECT_EQ(since(), 10) << "bound: the same session has it under another handle";
+  holders.Set(1, {.outbox = session, .cookie = 7}, 30);
+  EXPECT_EQ(since(), 30) << "it travels";
+  holders.Set(1, {.outbox = session, .handle = 3}, 40);
+  EXPECT_EQ(since(), 40) << "it came back";
+  holders.Set(1, {.outbox = other, .handle = 1}, 50);
+  EXPECT_EQ(since(), 50);
+}
+
+TEST(InspectionOfCollections, TellsSinceWhenEachNodeIsHeld) {
+  TestEngine engine;
+  TestClient client(engine);
+  const uint64_t id = MakeTokens(client, 1);
+  const int64_t between_ns = EventLoop::NowNs();
+  client.Send({op::Duplicate{kRoot, core::kSameRights, kRoot + 1, false}});
+  const CollectionDetail detail = Page(client, id, 0, 10);
+  const int64_t now_ns = EventLoop::NowNs();
+  ASSERT_EQ(detail.snapshot.nodes.size(), 2u);
+  EXPECT_GT(AgeOf(detail, 0), AgeOf(detail, 1));
+  EXPECT_GT(AgeOf(detail, 1), 0);
+  EXPECT_LT(AgeOf(detail, 1), now_ns - between_ns);
 }
 
 // Buffers that no heap has room for.

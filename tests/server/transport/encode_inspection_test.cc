@@ -114,8 +114,8 @@ CollectionDetail SomeCollection() {
       {.id = 12, .parent = 10, .kind = core::NodeKind::kToken},
   };
   detail.holders = {
-      {.node = 10, .session_id = 5, .handle = 6, .peer = {.pid = 7, .uid = 8}},
-      {.node = 12, .exported = true, .exported_koid = 99, .peer = {.uid = 8}},
+      {.node = 10, .session_id = 5, .handle = 6, .peer = {.pid = 7, .uid = 8}, .age_ns = 6},
+      {.node = 12, .exported = true, .exported_koid = 99, .peer = {.uid = 8}, .age_ns = 4},
   };
   detail.buffers = {{.index = 1,
                      .name = "frames:1",
@@ -145,6 +145,9 @@ TEST(Inspection, ShowsTheTreeWithWhoHoldsEachNode) {
   EXPECT_EQ(shown.nodes(1).parent_id(), 10u);
   EXPECT_EQ(shown.nodes(1).debug_name(), "\ufffd camera");
   EXPECT_FALSE(shown.nodes(1).has_holder());
+  EXPECT_EQ(shown.nodes(0).age_ns(), 6);
+  EXPECT_EQ(shown.nodes(1).age_ns(), 0);
+  EXPECT_EQ(shown.nodes(2).age_ns(), 4);
   EXPECT_EQ(shown.nodes(2).exported_cookie(), 99u);
   EXPECT_FALSE(shown.nodes(2).has_session_id());
   EXPECT_FALSE(shown.nodes(2).holder().has_pid());
@@ -292,9 +295,24 @@ TEST(Pages, HaveABoundWhateverIsAskedFor) {
   EXPECT_EQ(Listed(0, {}).collections_size(), 0);
 }
 
+TEST(Pages, EndEarlyWhenTheirEntriesAreLarge) {
+  std::vector<SessionInfo> sessions;
+  for (uint64_t id = 1; id <= 1000; ++id) {
+    sessions.push_back({.id = id, .collections = std::vector<uint64_t>(1000, UINT64_MAX)});
+  }
+  const auto page = Decode<sysmem2::ListSessionsReply>(EncodeSessions(Of(sessions), {})).result();
+  EXPECT_LT(page.ByteSizeLong(), 2u << 20);
+  ASSERT_GT(page.sessions_size(), 0);
+  EXPECT_EQ(page.next_after(), page.sessions().rbegin()->session_id());
+}
+
 TEST(Sessions, TellWhyTheyEnded) {
   std::vector<SessionInfo> sessions(2);
-  sessions[0] = {.id = 1, .peer = {.pid = 5, .library = "libsysmem"}, .collections = {8, 9}};
+  sessions[0] = {.id = 1,
+                 .peer = {.pid = 5, .library = "libsysmem"},
+                 .collections = {8, 9},
+                 .collections_left_out = 3,
+                 .descriptors_unread = 4};
   sessions[1] = {
       .id = 2, .open = false, .end_reason = "SEQUENCE_GAP", .end_message = "3 is missing"};
   const auto reply = Decode<sysmem2::ListSessionsReply>(EncodeSessions(Of(sessions), {}));
@@ -303,6 +321,8 @@ TEST(Sessions, TellWhyTheyEnded) {
   EXPECT_FALSE(reply.result().sessions(0).has_ended());
   EXPECT_EQ(reply.result().sessions(0).library(), "libsysmem");
   EXPECT_EQ(reply.result().sessions(0).buffer_collection_ids(1), 9u);
+  EXPECT_EQ(reply.result().sessions(0).buffer_collection_ids_left_out(), 3u);
+  EXPECT_EQ(reply.result().sessions(0).descriptors_unread(), 4u);
   EXPECT_EQ(reply.result().sessions(1).ended().reason(), sysmem2::SESSION_END_REASON_SEQUENCE_GAP);
   EXPECT_EQ(reply.result().sessions(1).ended().message(), "3 is missing");
 }
