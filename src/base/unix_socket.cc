@@ -126,6 +126,19 @@ absl::StatusOr<PeerCredentials> PeerOf(BorrowedFd socket) {
   return PeerCredentials{.pid = peer->pid, .uid = peer->uid, .gid = peer->gid};
 }
 
+absl::StatusOr<std::vector<gid_t>> PeerGroups(BorrowedFd socket) {
+  std::vector<gid_t> groups(32);  // more than most have
+  while (true) {
+    auto length = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    const bool told =
+        ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERGROUPS, groups.data(), &length) == 0;
+    if (!told && errno != ERANGE) return ErrnoStatus(errno, "ask a socket for its peer's groups");
+    // What there is, or what it takes.
+    groups.resize(length / sizeof(gid_t));
+    if (told) return groups;
+  }
+}
+
 absl::StatusOr<uint64_t> SocketCookie(BorrowedFd socket) {
   return SocketOption<uint64_t>(socket, SO_COOKIE, "its cookie");
 }

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/unique_fd.h"
@@ -47,6 +48,9 @@ struct PeerCredentials {
   bool operator==(const PeerCredentials&) const = default;
 };
 absl::StatusOr<PeerCredentials> PeerOf(BorrowedFd socket);
+
+// SO_PEERGROUPS: all further groups (setgroups(2)) of that process at that moment, in no order.
+absl::StatusOr<std::vector<gid_t>> PeerGroups(BorrowedFd socket);
 
 // SO_COOKIE: the number of this very socket, the same through every copy of its descriptor and
 // never used again while the machine is up.

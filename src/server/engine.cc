@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/engine.h"
 
+#include <algorithm>
 #include <ctime>
 #include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/unix_socket.h"
 #include "recording/recording.h"
 #include "server/collection_host.h"
 #include "server/collections_summary.h"
@@ -18,8 +20,6 @@ namespace {
 // Whose share of the threads that look the answers to watchers take: nobody's, by his uid.
 constexpr Worker::Owner kWatchers = std::numeric_limits<Worker::Owner>::max();
 
-// How many ended sessions the inspector remembers: enough to find the one that just failed.
-constexpr size_t kEndedSessionsKept = 64;
 // How long the last jobs may take at the end.
 constexpr int64_t kShutdownPatienceNs = 5'000'000'000;
 
@@ -30,6 +30,14 @@ uint64_t FirstCollectionId() {
   ::clock_gettime(CLOCK_BOOTTIME, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000 +
          static_cast<uint64_t>(now.tv_nsec) / 1'000 + 2;  // 0 and 1 are reserved
+}
+
+// Whether it was one of the further groups of the process at the other end when that connected. No,
+// if the kernel does not tell.
+bool IsIn(gid_t group, base::BorrowedFd socket) {
+  if (group == EngineOptions::kNoGroup) return false;
+  const auto groups = base::PeerGroups(socket);
+  return groups.ok() && std::find(groups->begin(), groups->end(), group) != groups->end();
 }
 
 core::event::HeapsChanged HeapsNow(const core::Settings& settings, std::vector<core::Heap> lost) {
@@ -237,7 +245,7 @@ void Engine::Internals::RetireSession(const SessionInfo& last_state) {
   auto of_user = sessions_by_uid_.find(last_state.peer.uid);
   if (--of_user->second == 0) sessions_by_uid_.erase(of_user);
   ended_.push_front(last_state);
-  if (ended_.size() > kEndedSessionsKept) ended_.pop_back();
+  if (ended_.size() > options.limits.ended_sessions_kept) ended_.pop_back();
 }
 
 std::vector<std::shared_ptr<Session>> Engine::Internals::Sessions() const {
@@ -257,7 +265,8 @@ std::vector<SessionInfo> Engine::Internals::EndedSessions() const {
 }
 
 bool Engine::Internals::MaySeeAll(const PeerInfo& peer) const {
-  return peer.uid == 0 || peer.uid == daemon_uid || peer.gid == options.admin_gid;
+  return peer.uid == 0 || peer.uid == daemon_uid || peer.gid == options.admin_gid ||
+         peer.in_admin_group;
 }
 
 bool Engine::Internals::HoldsTo(const PeerInfo& peer, const core::HeapProperties& heap) const {
@@ -270,6 +279,7 @@ Engine::~Engine() = default;
 
 std::shared_ptr<Session> Engine::OpenSession(PeerInfo peer, base::UniqueFd handle_channel,
                                              base::UniqueFd wire, SessionEnd* refusal) {
+  peer.in_admin_group = IsIn(internals_->options.admin_gid, handle_channel);
   auto session = std::make_shared<Session>(*this, internals_->NewSessionId(), std::move(peer),
                                            std::move(handle_channel), std::move(wire));
   if (!internals_->AddSession(session, refusal)) {

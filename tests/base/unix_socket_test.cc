@@ -9,29 +9,33 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <numeric>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/listening_socket.h"
 #include "base/seqpacket.h"
+#include "tests/support/users.h"
 
 namespace sysmem::base {
 namespace {
 
 using std::chrono::milliseconds;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 constexpr milliseconds kSoon(5000);
 
-class SocketFolder : public testing::Test {
+class SocketFolder : public ::testing::Test {
  protected:
-  SocketFolder() : folder_(testing::TempDir() + "socket_XXXXXX") {
+  SocketFolder() : folder_(::testing::TempDir() + "socket_XXXXXX") {
     EXPECT_NE(::mkdtemp(folder_.data()), nullptr);
     path_ = folder_ + "/socket";
   }
@@ -280,6 +284,46 @@ TEST(WaitReadable, EndsWithItsTimeOrWithTheHangUp) {
 TEST(PeerOf, KnowsTheOtherEndOfAPair) {
   const auto [here, there] = SocketPair(SOCK_SEQPACKET).value();
   EXPECT_EQ(*PeerOf(here), (PeerCredentials{::getpid(), ::getuid(), ::getgid()}));
+}
+
+// In a child, because groups are those of a process. What it says of itself through a pair.
+std::vector<gid_t> GroupsOfAPeerWith(const std::vector<gid_t>& groups) {
+  std::vector<gid_t> told;
+  auto [ours, theirs] = SocketPair(SOCK_STREAM).value();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::syscall(SYS_setgroups, groups.size(), groups.data()) != 0) ::_exit(1);
+    const auto [here, there] = SocketPair(SOCK_SEQPACKET).value();
+    const std::vector<gid_t> seen = PeerGroups(here).value();
+    const size_t bytes = seen.size() * sizeof(gid_t);
+    ::_exit(::write(theirs.get(), seen.data(), bytes) == static_cast<ssize_t>(bytes) ? 0 : 1);
+  }
+  theirs.reset();
+  gid_t group = 0;
+  while (::recv(ours.get(), &group, sizeof(group), MSG_WAITALL) == sizeof(group)) {
+    told.push_back(group);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  return told;
+}
+
+TEST(PeerGroups, AreThoseOfTheProcessAtTheOtherEnd) {
+  const auto [here, there] = SocketPair(SOCK_SEQPACKET).value();
+  std::vector<gid_t> own(static_cast<size_t>(::getgroups(0, nullptr)));
+  ASSERT_EQ(::getgroups(static_cast<int>(own.size()), own.data()), static_cast<int>(own.size()));
+  EXPECT_THAT(*PeerGroups(here), ::testing::UnorderedElementsAreArray(own));
+  EXPECT_FALSE(PeerGroups(BorrowedFd(-1)).ok());
+}
+
+TEST(PeerGroups, AreAllOfThemHoweverManyThereAre) {
+  SYSMEM_NEEDS_SEVERAL_UIDS();
+  for (const size_t count : {0, 1, 32, 33, 5000}) {
+    std::vector<gid_t> groups(count);
+    std::iota(groups.begin(), groups.end(), gid_t{1000});
+    EXPECT_EQ(GroupsOfAPeerWith(groups), groups) << count;
+  }
 }
 
 }  // namespace

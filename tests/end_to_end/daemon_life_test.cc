@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How the daemon starts and ends, and what its clients notice of it.
+#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -119,6 +120,28 @@ TEST(DaemonLife, DoesNotBeginOnAPathWhereAnotherListensAndSaysSo) {
   });
   client.ExpectSuccess();
   observer.ExpectBackToBaseline();
+}
+
+// Members of a group have it among others; only newgrp(1) would make it the first.
+TEST(DaemonLife, LetsMembersOfItsAdminGroupSeeEverything) {
+  SYSMEM_NEEDS_SEVERAL_UIDS();
+  const group* const admins = ::getgrnam("daemon");
+  ASSERT_NE(admins, nullptr) << "every system has it";
+  DaemonProcess daemon({.arguments = {"--admin-group", admins->gr_name}});
+  ASSERT_TRUE(daemon.ready());
+  const auto expect = [&daemon](const char* seen) {
+    return [&daemon, seen](ControlChannel&) {
+      sysmem::Client session = ConnectOrDie(daemon.socket_path());
+      auto status = session.Inspect("GetStatus");
+      SYSMEM_ASSERT_OK(status);
+      EXPECT_NE(status->find(std::string("\"sees_everything\":") + seen), std::string::npos)
+          << *status;
+    };
+  };
+  ClientProcess member(kClientUid, expect("true"), {admins->gr_gid, admins->gr_gid + 1});
+  ClientProcess stranger(kOtherClientUid, expect("false"), {admins->gr_gid + 1});
+  member.ExpectSuccess();
+  stranger.ExpectSuccess();
 }
 
 TEST(DaemonLife, SaysWhatToDoWhenNobodyAnswers) {

@@ -28,9 +28,9 @@ base::UniqueFd KeepOnly(const base::UniqueFd& control) {
 }
 
 [[noreturn]] void RunBody(const base::UniqueFd& control, uid_t uid,
-                          const ClientProcess::Body& body) {
+                          const std::vector<gid_t>& groups, const ClientProcess::Body& body) {
   ControlChannel test(KeepOnly(control), ControlChannel::Side::kChild);
-  if (IsRoot() && !BecomeUser(uid)) ADD_FAILURE() << "setuid: " << std::strerror(errno);
+  if (IsRoot() && !BecomeUser(uid, groups)) ADD_FAILURE() << "setuid: " << std::strerror(errno);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // after the change of uid, which clears it
   body(test);
   std::fflush(nullptr);
@@ -39,11 +39,11 @@ base::UniqueFd KeepOnly(const base::UniqueFd& control) {
 
 }  // namespace
 
-ClientProcess::ClientProcess(uid_t uid, const Body& body) {
+ClientProcess::ClientProcess(uid_t uid, const Body& body, const std::vector<gid_t>& groups) {
   auto [ours, theirs] = ControlChannel::Pair();
   std::fflush(nullptr);  // what is not written yet would be written twice
   const pid_t child = ::fork();
-  if (child == 0) RunBody(theirs.socket(), uid, body);
+  if (child == 0) RunBody(theirs.socket(), uid, groups, body);
   EXPECT_GT(child, 0) << "fork: " << std::strerror(errno);
   control_ = std::move(ours);
   process_ = Process(child);

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include "tests/support/control_channel.h"
 #include "tests/support/process.h"
@@ -29,7 +30,8 @@ namespace sysmem::testing {
 class ClientProcess {
  public:
   using Body = std::function<void(ControlChannel& test)>;
-  ClientProcess(uid_t uid, const Body& body);
+  // `groups`: the user's, besides the one of the uid's number.
+  ClientProcess(uid_t uid, const Body& body, const std::vector<gid_t>& groups = {});
 
   // The test's end of the channel to this process.
   ControlChannel& control() { return control_; }

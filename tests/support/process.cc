@@ -87,9 +87,9 @@ bool StartsWith(std::string_view text, std::string_view prefix) {
 
 }  // namespace
 
-bool BecomeUser(uid_t uid) {
+bool BecomeUser(uid_t uid, const std::vector<gid_t>& groups) {
   // Raw calls: those of the C library would stop all threads of the parent that are not here.
-  return ::syscall(SYS_setgroups, 0, nullptr) == 0 &&
+  return ::syscall(SYS_setgroups, groups.size(), groups.data()) == 0 &&
          ::syscall(SYS_setresgid, uid, uid, uid) == 0 &&
          ::syscall(SYS_setresuid, uid, uid, uid) == 0;
 }

@@ -87,8 +87,8 @@ Ended RunToEnd(ProgramOptions options);
 std::string ReadAll(const base::UniqueFd& pipe);
 
 // In a child between fork and exec (or instead of it): becomes `uid` for good. False if refused.
-// Safe after fork in a process with threads.
-bool BecomeUser(uid_t uid);
+// Safe after fork in a process with threads. `groups`: those besides the one of the uid's number.
+bool BecomeUser(uid_t uid, const std::vector<gid_t>& groups = {});
 
 // The environment of this process without what could lead a program to another daemon, and with
 // what sanitizers need to say clearly how a process ended.
