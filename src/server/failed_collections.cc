@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace sysmem::server {
 namespace {
 
@@ -21,20 +23,45 @@ size_t BytesOf(const core::Constraints& constraints) {
   return bytes;
 }
 
+size_t BytesOf(const core::Failure& failure) {
+  size_t bytes = failure.message.size() + failure.field.size();
+  for (const core::ParticipantValue& one : failure.participants) {
+    bytes += sizeof(one) + one.name.size() + one.value.size();
+  }
+  return bytes;
+}
+
 // About what it takes: what clients can make large is counted.
 size_t BytesOf(const CollectionDetail& detail) {
-  size_t bytes = sizeof(detail) + detail.holders.size() * sizeof(HolderInfo);
+  size_t bytes = sizeof(detail) + detail.summary.name.size() + detail.snapshot.name.size();
+  for (const HolderInfo& holder : detail.holders) {
+    bytes += sizeof(holder) + holder.peer.command.size() + holder.peer.library.size();
+  }
   for (const core::NodeSnapshot& node : detail.snapshot.nodes) {
     bytes += sizeof(node) + node.debug.name.size();
     if (node.constraints) bytes += BytesOf(*node.constraints);
   }
+  if (detail.snapshot.failure) bytes += BytesOf(*detail.snapshot.failure);
   if (detail.explanation) bytes += detail.explanation->text.size();
   return bytes;
+}
+
+// Each page shows it, so it is cut to what failure.proto promises. Thousands may have said the
+// same.
+void Cut(core::Failure& failure) {
+  failure.report = nullptr;  // names all of them again; its text is the explanation
+  std::vector<core::ParticipantValue>& all = failure.participants;
+  if (all.size() <= FailedCollections::kMostParticipants) return;
+  absl::StrAppend(&failure.message, " (and ", all.size() - FailedCollections::kMostParticipants,
+                  " more participants)");
+  all.resize(FailedCollections::kMostParticipants);
+  all.shrink_to_fit();
 }
 
 }  // namespace
 
 void FailedCollections::Keep(CollectionDetail detail, int64_t now_ns) {
+  if (detail.snapshot.failure) Cut(*detail.snapshot.failure);
   size_t bytes = BytesOf(detail);
   if (bytes > kMostBytes) {  // its nodes are too many, but its explanation is not
     detail.snapshot.nodes.clear();

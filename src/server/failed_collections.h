@@ -22,6 +22,9 @@ class FailedCollections {
   // Constraints may be large: what does not fit forgets the oldest ones.
   static constexpr size_t kMostBytes = 8 << 20;
 
+  // Of those whom a failure names.
+  static constexpr size_t kMostParticipants = 64;
+
   // `now_ns` is CLOCK_MONOTONIC, as everywhere below.
   void Keep(CollectionDetail detail, int64_t now_ns);
   struct Found {

@@ -4,6 +4,7 @@
 // keep to themselves.
 #include <algorithm>
 
+#include "core/report.h"
 #include "gtest/gtest.h"
 #include "server/failed_collections.h"
 #include "tests/server/engine/engine_harness.h"
@@ -262,6 +263,38 @@ TEST(FailedCollections, KeepToTheirShareOfMemory) {
   ASSERT_TRUE(failed.Find(3, 100));
   EXPECT_TRUE(failed.Find(3, 100)->detail->snapshot.nodes.empty())
       << "too large to be kept in full";
+}
+
+// Debug names are long and thousands may have said the same.
+TEST(FailedCollections, KeepAFewOfManyParticipantsAndSayHowManyMoreThereAre) {
+  constexpr size_t kMany = 4096;
+  constexpr size_t kNameBytes = 4096;
+  CollectionDetail detail = Failed(1);
+  core::Failure failure{.message = "too many"};
+  for (core::NodeId node = 1; node <= kMany; ++node) {
+    failure.participants.push_back({node, std::string(kNameBytes, 'x'), "1"});
+  }
+  failure.report = std::make_shared<core::Report>();
+  detail.snapshot.failure = std::move(failure);
+  FailedCollections failed;
+  failed.Keep(std::move(detail), 100);
+  const core::Failure kept = *failed.Find(1, 100)->detail->snapshot.failure;
+  ASSERT_EQ(kept.participants.size(), FailedCollections::kMostParticipants);
+  EXPECT_EQ(kept.participants.back().node, FailedCollections::kMostParticipants);
+  EXPECT_EQ(kept.message, "too many (and 4032 more participants)");
+  EXPECT_EQ(kept.report, nullptr) << "it has them all";
+}
+
+TEST(FailedCollections, CountWhatTheFailureNames) {
+  constexpr size_t kHalf = FailedCollections::kMostBytes / 2 + 1;
+  FailedCollections failed;
+  for (uint64_t id = 1; id <= 2; ++id) {
+    CollectionDetail detail = Failed(id);
+    detail.snapshot.failure = core::Failure{.participants = {{1, std::string(kHalf, 'x'), "1"}}};
+    failed.Keep(std::move(detail), 100);
+  }
+  EXPECT_FALSE(failed.Find(1, 100));
+  EXPECT_TRUE(failed.Find(2, 100));
 }
 
 }  // namespace
