@@ -2,6 +2,7 @@
 #include "server/journal_sink.h"
 
 #include <endian.h>
+#include <poll.h>
 #include <spdlog/details/log_msg.h>
 #include <spdlog/sinks/base_sink.h>
 #include <sys/socket.h>
@@ -31,13 +32,31 @@ const char* Priority(spdlog::level::level_enum level) {
 
 class JournalSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  JournalSink(const std::string& path, spdlog::sink_ptr otherwise)
-      : otherwise_(std::move(otherwise)) {
+  JournalSink(const std::string& path, spdlog::sink_ptr otherwise, int otherwise_fd)
+      : otherwise_(std::move(otherwise)), otherwise_fd_(otherwise_fd) {
     if (path.size() < sizeof(address_.sun_path)) path.copy(address_.sun_path, path.size());
   }
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
+    if (missing_ > 0) {
+      const std::string text = std::to_string(missing_) +
+                               " log lines are missing here: neither the journal nor standard "
+                               "error took them";
+      if (Deliver({message.logger_name, spdlog::level::warn, text}, {})) missing_ = 0;
+    }
+    if (!Deliver(message, fields_of_the_line != nullptr ? *fields_of_the_line : JournalFields{})) {
+      ++missing_;
+    }
+  }
+  void flush_() override {}
+  void set_formatter_(std::unique_ptr<spdlog::formatter> formatter) override {
+    otherwise_->set_formatter(std::move(formatter));  // fields need none
+  }
+
+ private:
+  // False: nobody takes it now.
+  bool Deliver(const spdlog::details::log_msg& message, const JournalFields& further) {
     JournalFields fields{{"MESSAGE", {message.payload.data(), message.payload.size()}},
                          {"PRIORITY", Priority(message.level)},
                          {"SYSLOG_IDENTIFIER", "sysmemd"}};
@@ -46,17 +65,15 @@ class JournalSink : public spdlog::sinks::base_sink<std::mutex> {
       fields.emplace_back("CODE_LINE", std::to_string(message.source.line));
       fields.emplace_back("CODE_FUNC", message.source.funcname);
     }
-    if (fields_of_the_line != nullptr) {
-      fields.insert(fields.end(), fields_of_the_line->begin(), fields_of_the_line->end());
-    }
-    if (!Send(JournalDatagram(fields))) otherwise_->log(message);
-  }
-  void flush_() override {}
-  void set_formatter_(std::unique_ptr<spdlog::formatter> formatter) override {
-    otherwise_->set_formatter(std::move(formatter));  // fields need none
+    fields.insert(fields.end(), further.begin(), further.end());
+    if (Send(JournalDatagram(fields))) return true;
+    // Standard error of a service is read by the same journal.
+    pollfd state{.fd = otherwise_fd_, .events = POLLOUT, .revents = 0};
+    if (::poll(&state, 1, 0) <= 0 || (state.revents & POLLOUT) == 0) return false;
+    otherwise_->log(message);
+    return true;
   }
 
- private:
   bool Send(const std::string& datagram) {
     if (!socket_) socket_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     const auto sent =
@@ -66,6 +83,8 @@ class JournalSink : public spdlog::sinks::base_sink<std::mutex> {
   }
 
   const spdlog::sink_ptr otherwise_;
+  const int otherwise_fd_;
+  uint64_t missing_ = 0;  // lines that nobody took, and nobody was told of
   sockaddr_un address_{.sun_family = AF_UNIX, .sun_path = {}};
   base::UniqueFd socket_;
 };
@@ -95,8 +114,9 @@ std::string JournalDatagram(const JournalFields& fields) {
   return datagram;
 }
 
-spdlog::sink_ptr MakeJournalSink(const std::string& path, spdlog::sink_ptr otherwise) {
-  return std::make_shared<JournalSink>(path, std::move(otherwise));
+spdlog::sink_ptr MakeJournalSink(const std::string& path, spdlog::sink_ptr otherwise,
+                                 int otherwise_fd) {
+  return std::make_shared<JournalSink>(path, std::move(otherwise), otherwise_fd);
 }
 
 }  // namespace sysmem::server

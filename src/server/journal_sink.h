@@ -35,7 +35,10 @@ class FieldsOfTheLine {
 std::string JournalDatagram(const JournalFields& fields);
 
 // Sends to the journal's socket at `path`. What the journal does not take at once goes to
-// `otherwise`. Never waits. Thread-safe.
-spdlog::sink_ptr MakeJournalSink(const std::string& path, spdlog::sink_ptr otherwise);
+// `otherwise`, which writes to `otherwise_fd`; when that is full as well, the line is left out, and
+// the next that is taken is preceded by one that says how many were. So a reader that stands still
+// keeps no thread waiting. Thread-safe.
+spdlog::sink_ptr MakeJournalSink(const std::string& path, spdlog::sink_ptr otherwise,
+                                 int otherwise_fd);
 
 }  // namespace sysmem::server

@@ -78,7 +78,7 @@ std::unique_ptr<spdlog::formatter> MakeFormatter() {
 void StartLogging(LogLevel level, const std::string& journal_socket) {
   spdlog::sink_ptr sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   if (IsStderrTheJournal() && ::access(journal_socket.c_str(), W_OK) == 0) {
-    sink = MakeJournalSink(journal_socket, std::move(sink));
+    sink = MakeJournalSink(journal_socket, std::move(sink), STDERR_FILENO);
   }
   auto logger = std::make_shared<spdlog::logger>("sysmemd", std::move(sink));
   logger->set_formatter(MakeFormatter());

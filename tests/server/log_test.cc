@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/log.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,10 +13,13 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 
 #include "base/unique_fd.h"
+#include "server/journal_sink.h"
 
 namespace sysmem::server {
 namespace {
@@ -202,6 +207,32 @@ TEST_F(Journal, ThatDoesNotReadLosesNothing) {
   EXPECT_EQ(in_the_journal + elsewhere, 10'000);
   EXPECT_THAT(on_stderr, HasSubstr("<6>line 9999"));
   testing::internal::CaptureStderr();
+}
+
+// Standard error is read by the journal as well, and a full pipe would keep all threads waiting.
+TEST_F(Journal, ThatReadsNothingAtAllKeepsNobodyWaitingAndIsToldWhatItMissed) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  const base::UniqueFd reader(ends[0]);
+  const base::UniqueFd full(ends[1]);
+  const std::string some(65536, 'x');
+  while (::write(full.get(), some.data(), some.size()) > 0) {
+  }
+  std::ostringstream otherwise;
+  spdlog::logger logger(
+      "test", MakeJournalSink(path_, std::make_shared<spdlog::sinks::ostream_sink_st>(otherwise),
+                              full.get()));
+  for (int i = 0; i < 10'000; ++i) logger.info("line {}", i);
+  EXPECT_EQ(otherwise.str(), "");
+  int in_the_journal = 0;
+  while (!Entry().empty()) ++in_the_journal;
+  EXPECT_GT(in_the_journal, 0);
+  logger.info("at last");
+  EXPECT_THAT(Entry(), HasSubstr("MESSAGE=" + std::to_string(10'000 - in_the_journal) +
+                                 " log lines are missing here"));
+  EXPECT_THAT(Entry(), HasSubstr("MESSAGE=at last"));
+  logger.info("and on");
+  EXPECT_THAT(Entry(), HasSubstr("MESSAGE=and on")) << "told once";
 }
 
 TEST_F(Journal, ThatIsNotThereLeavesTheText) {
