@@ -35,15 +35,28 @@ absl::Status FillStep(const base::UniqueFd& memfd, uint64_t offset, uint64_t byt
   return absl::OkStatus();
 }
 
-absl::Status FillWithPages(const base::UniqueFd& memfd, Reservation& reservation) {
-  uint64_t offset = 0;
-  while (reservation.remaining() > 0) {
-    const uint64_t step = std::min(reservation.remaining(), kReserveStepBytes);
+// REQUIRES: the reservation covers what is missing of `size_bytes`.
+absl::Status FillWithPages(const base::UniqueFd& memfd, uint64_t size_bytes,
+                           Reservation& reservation) {
+  for (uint64_t offset = 0; offset < size_bytes;) {
+    const uint64_t step = std::min(size_bytes - offset, kReserveStepBytes);
     if (absl::Status filled = FillStep(memfd, offset, step); !filled.ok()) return filled;
     offset += step;
-    if (absl::Status go_on = reservation.Taken(step); !go_on.ok()) return go_on;
+    const uint64_t taken = std::min(step, reservation.remaining());
+    if (taken == 0) continue;
+    if (absl::Status go_on = reservation.Taken(taken); !go_on.ok()) return go_on;
   }
   return absl::OkStatus();
+}
+
+// Of a memfd's pages.
+absl::StatusOr<uint64_t> BytesThere(const base::UniqueFd& memfd) {
+  constexpr uint64_t kBlockBytes = 512;  // stat(2)
+  struct stat status {};
+  if (::fstat(memfd.get(), &status) != 0) {
+    return base::ErrnoStatus(errno, "ask a memfd for its pages");
+  }
+  return static_cast<uint64_t>(status.st_blocks) * kBlockBytes;
 }
 
 absl::Status SetSize(const base::UniqueFd& memfd, uint64_t size_bytes) {
@@ -95,7 +108,8 @@ absl::StatusOr<FreshMemfd> MemfdMaker::Make(const std::string& name, uint64_t si
   absl::StatusOr<base::UniqueFd> created = Create(name);
   if (!created.ok()) return created.status();
   if (absl::Status sized = SetSize(*created, size_bytes); !sized.ok()) return sized;
-  if (absl::Status filled = FillWithPages(*created, *reservation); !filled.ok()) return filled;
+  if (absl::Status filled = FillWithPages(*created, size_bytes, *reservation); !filled.ok())
+    return filled;
   if (absl::Status sealed = Seal(*created, kSeals); !sealed.ok()) return sealed;
   return KeepAnew(*created, size_bytes);
 }
@@ -110,9 +124,13 @@ absl::StatusOr<FreshMemfd> MemfdMaker::MakeHollow(const std::string& name, uint6
 }
 
 absl::Status MemfdMaker::Fill(const FreshMemfd& memfd) {
-  absl::StatusOr<Reservation> reservation = gate_.Reserve(memfd.size_bytes);
+  const absl::StatusOr<uint64_t> there = BytesThere(memfd.kept);
+  if (!there.ok()) return there.status();
+  // What is there is counted as taken already.
+  const uint64_t missing = memfd.size_bytes - std::min(memfd.size_bytes, *there);
+  absl::StatusOr<Reservation> reservation = gate_.Reserve(missing);
   if (!reservation.ok()) return reservation.status();
-  return FillWithPages(memfd.kept, *reservation);
+  return FillWithPages(memfd.kept, memfd.size_bytes, *reservation);
 }
 
 }  // namespace sysmem::heaps

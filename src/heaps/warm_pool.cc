@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <system_error>
 #include <utility>
 
 namespace sysmem::heaps {
@@ -47,7 +48,7 @@ std::optional<WarmPool::Ready> WarmPool::Take(uint64_t size_bytes) {
   std::unique_lock lock(mutex_, std::defer_lock);
   for (int tries = 0; tries < kTriesToLock && !lock; ++tries) (void)lock.try_lock();
   if (!lock) return std::nullopt;
-  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+  if (!thread_.joinable() && !Start()) return std::nullopt;
   Size& size = sizes_[size_bytes];
   ++size.taken;
   size.last_taken = ++last_taken_;
@@ -67,6 +68,16 @@ std::optional<WarmPool::Ready> WarmPool::Take(uint64_t size_bytes) {
     work_.notify_one();
   }
   return ready;
+}
+
+// False: the system has no thread to give now.
+bool WarmPool::Start() {
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error&) {
+    return false;
+  }
+  return true;
 }
 
 bool WarmPool::GiveBack() {

@@ -142,6 +142,7 @@ class WarmPool {
   };
 
   // All of these: REQUIRES mutex_ held.
+  bool Start();  // the thread
   void ExpectMoreSoon();
   void ForgetOldest();
   void Doom(std::vector<Item>& items);

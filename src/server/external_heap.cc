@@ -33,6 +33,23 @@ absl::Status AsStatus(const core::Failure& failure) {
 
 }  // namespace
 
+// EXT-7. After the end of its provider there is nobody to ask (EXT-H1).
+void ExternalHeap::AskToDelete(const std::shared_ptr<Shared>& shared, const DeleteVmoCall& call,
+                               base::UniqueFd last, std::function<void()> done) {
+  const auto sent = std::make_shared<base::UniqueFd>(std::move(last));
+  shared->options.calls->Ask(
+      {call, [sent] { return std::move(*sent); }},
+      [shared, call, done = std::move(done)](const ProviderAnswer& answer) {
+        const auto* failure = std::get_if<core::Failure>(&answer);
+        if (failure != nullptr) {
+          shared->options.complain(absl::StrCat("DeleteVmo of buffer ", call.buffer_index,
+                                                " of collection ", call.buffer_collection_id,
+                                                " did not work: ", failure->message));
+        }
+        done();
+      });
+}
+
 // Memory behind which somebody else stands.
 class ExternalHeap::ExternalBuffer final : public heaps::Buffer {
  public:
@@ -46,9 +63,13 @@ class ExternalHeap::ExternalBuffer final : public heaps::Buffer {
         size_bytes_(memory_->size_bytes()),
         name_(request.name) {}
 
-  // Of a set that did not come to be.
+  // Of a set that did not come to be. No descriptor goes along: nobody counts it any more, and its
+  // provider may let it lie.
   ~ExternalBuffer() override {
-    if (memory_) GiveBack([] {});
+    if (!memory_) return;
+    memory_->Discard();
+    memory_.reset();
+    AskToDelete(shared_, {collection_id_, index_}, {}, [] {});
   }
 
   absl::StatusOr<heaps::HandedOut> HandOut(heaps::Access access) const override {
@@ -67,7 +88,6 @@ class ExternalHeap::ExternalBuffer final : public heaps::Buffer {
     if (!memory_) return absl::NotFoundError("the buffer was given back to its provider");
     return memory_->WatchCloses(inotify);
   }
-  // EXT-7. After the end of its provider there is nobody to give it to (EXT-H1).
   void GiveBack(std::function<void()> done) const override {
     memory_->Discard();
     absl::StatusOr<heaps::HandedOut> opened = memory_->HandOut(heaps::Access::kReadWrite);
@@ -75,19 +95,8 @@ class ExternalHeap::ExternalBuffer final : public heaps::Buffer {
       const std::lock_guard lock(mutex_);
       memory_.reset();
     }
-    const auto last =
-        std::make_shared<base::UniqueFd>(opened.ok() ? std::move(opened->fd) : base::UniqueFd());
-    shared_->options.calls->Ask(
-        {DeleteVmoCall{collection_id_, index_}, [last] { return std::move(*last); }},
-        [shared = shared_, collection = collection_id_, index = index_,
-         done = std::move(done)](const ProviderAnswer& answer) {
-          const auto* failure = std::get_if<core::Failure>(&answer);
-          if (failure != nullptr) {
-            shared->options.complain(absl::StrCat("DeleteVmo of buffer ", index, " of collection ",
-                                                  collection, " did not work: ", failure->message));
-          }
-          done();
-        });
+    AskToDelete(shared_, {collection_id_, index_},
+                opened.ok() ? std::move(opened->fd) : base::UniqueFd(), std::move(done));
   }
 
   heaps::BufferIdentity identity() const override { return identity_; }
@@ -143,9 +152,11 @@ struct ExternalHeap::Gathering {
   size_t missing = 0;
 
   void Note(size_t index, absl::StatusOr<std::unique_ptr<heaps::Buffer>> buffer) {
+    std::unique_ptr<heaps::Buffer> twice;  // ends, and calls its provider, without the lock
     {
       const std::lock_guard lock(mutex);
       if (buffer.ok() && !identities.insert((*buffer)->identity()).second) {
+        twice = *std::move(buffer);
         buffer = absl::InvalidArgumentError("the provider gave the same memory twice");
       }
       if (buffer.ok()) {
@@ -196,8 +207,14 @@ void ExternalHeap::AskFor(const std::shared_ptr<Gathering>& gathering, size_t in
       [gathering, index, offered](ProviderAnswer answer) {
         const auto adopt = [gathering, index, offered,
                             given = std::make_shared<ProviderAnswer>(std::move(answer))] {
-          gathering->Note(index, Adopt(gathering->shared, gathering->requests[index], offered.get(),
-                                       std::move(*given)));
+          const heaps::AllocateRequest& wanted = gathering->requests[index];
+          const bool was_given = std::holds_alternative<ForeignFd>(*given);
+          auto buffer = Adopt(gathering->shared, wanted, offered.get(), std::move(*given));
+          // Its provider counts it as somebody's.
+          if (was_given && !buffer.ok()) {
+            AskToDelete(gathering->shared, {wanted.collection_id, wanted.index}, {}, [] {});
+          }
+          gathering->Note(index, std::move(buffer));
         };
         if (gathering->requests[index].size_bytes <= kAdoptedInPlaceBytes) return adopt();
         gathering->shared->options.run_aside(adopt);
@@ -299,8 +316,8 @@ absl::StatusOr<heaps::FreshMemfd> ExternalHeap::TakeForeign(const Shared& shared
 // BUF-4, and no page is missing that somebody would have to take while he uses it.
 absl::Status ExternalHeap::Prepare(Shared& shared, const heaps::FreshMemfd& memfd) {
   const core::HeapProperties& properties = shared.options.properties;
-  if (!properties.cpu_domain && !properties.ram_domain) return absl::OkStatus();
   if (properties.need_clear) heaps::DiscardPages(memfd);
+  if (!properties.cpu_domain && !properties.ram_domain) return absl::OkStatus();
   return shared.maker.Fill(memfd);
 }
 

@@ -67,6 +67,9 @@ class ExternalHeap final : public heaps::Heap {
   struct Gathering;
 
   static void AskFor(const std::shared_ptr<Gathering>& gathering, size_t index);
+  // `last`: the descriptor that goes along, or none.
+  static void AskToDelete(const std::shared_ptr<Shared>& shared, const DeleteVmoCall& call,
+                          base::UniqueFd last, std::function<void()> done);
   // Null for heaps that are offered nothing.
   static absl::StatusOr<std::shared_ptr<Offered>> Offer(Shared& shared, uint64_t size_bytes);
   static absl::StatusOr<std::unique_ptr<heaps::Buffer>> Adopt(const std::shared_ptr<Shared>& shared,

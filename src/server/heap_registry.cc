@@ -88,12 +88,17 @@ std::shared_ptr<heaps::Heap> HeapRegistry::AllocatorFor(
 }
 
 bool HeapRegistry::IsOwn(const core::Heap& heap) const {
-  if (std::any_of(own_.begin(), own_.end(), [&](const auto& own) { return Is(*own, heap); })) {
-    return true;
-  }
   const std::lock_guard lock(mutex_);
-  return FindDevice(heap) != nullptr ||
-         std::any_of(secure_.begin(), secure_.end(),
+  return IsOwnLocked(heap);
+}
+
+bool HeapRegistry::IsOwnLocked(const core::Heap& heap) const {
+  return std::any_of(own_.begin(), own_.end(), [&](const auto& own) { return Is(*own, heap); }) ||
+         FindDevice(heap) != nullptr || IsSecureLocked(heap);
+}
+
+bool HeapRegistry::IsSecureLocked(const core::Heap& heap) const {
+  return std::any_of(secure_.begin(), secure_.end(),
                      [&](const Entry& entry) { return Is(*entry.heap, heap); });
 }
 
@@ -124,18 +129,21 @@ std::shared_ptr<const core::Settings> HeapRegistry::settings() const {
   return settings_;
 }
 
-void HeapRegistry::Add(Entry entry) {
+bool HeapRegistry::Add(Entry entry) {
   const core::Heap name = entry.heap->properties().heap;
   std::shared_ptr<heaps::Heap> former;  // may end without the lock
   std::unique_lock lock(mutex_);
+  if (IsOwnLocked(name)) return false;
   const auto found = std::find_if(provided_.begin(), provided_.end(),
                                   [&](const Entry& one) { return Is(*one.heap, name); });
   if (found == provided_.end()) {
     provided_.push_back(std::move(entry));
-    return Announce(std::move(lock), {});
+    Announce(std::move(lock), {});
+  } else {
+    former = std::exchange(*found, std::move(entry)).heap;
+    Announce(std::move(lock), {name});
   }
-  former = std::exchange(*found, std::move(entry)).heap;
-  Announce(std::move(lock), {name});
+  return true;
 }
 
 void HeapRegistry::Remove(const std::shared_ptr<heaps::Heap>& heap) {
@@ -171,11 +179,18 @@ HeapRegistry::DeviceChanges HeapRegistry::SetDevices(std::vector<heaps::FoundHea
   return changes;
 }
 
-void HeapRegistry::SetSecure(std::vector<Entry> heaps, std::optional<core::NoSecureMemory> none) {
+std::optional<core::Heap> HeapRegistry::SetSecure(std::vector<Entry> heaps,
+                                                  std::optional<core::NoSecureMemory> none) {
   std::unique_lock lock(mutex_);
+  for (const Entry& entry : heaps) {
+    const core::Heap name = entry.heap->properties().heap;
+    if (IsSecureLocked(name)) continue;
+    if (IsOwnLocked(name) || FindProvided(name) != nullptr) return name;
+  }
   secure_.swap(heaps);
   no_secure_memory_ = none;
   Announce(std::move(lock), {});
+  return std::nullopt;
 }
 
 // Whoever finds another thread at it leaves the change to that one.

@@ -60,16 +60,17 @@ class HeapRegistry {
   // What the next attempts go by. A new object after each change.
   std::shared_ptr<const core::Settings> settings() const;
 
-  // A provider is ready (EXT-2). It takes the place of another one of the same heap (EXT-3).
-  // REQUIRES: !IsOwn.
-  void Add(Entry entry);
+  // A provider is ready (EXT-2). It takes the place of another one of the same heap (EXT-3). False,
+  // and nothing happens, if the heap is the daemon's own by now (IsOwn).
+  [[nodiscard]] bool Add(Entry entry);
   // Nothing happens if another one has taken its place (EXT-4).
   void Remove(const std::shared_ptr<heaps::Heap>& heap);
 
   // The heaps of secure memory that a process drives, instead of those there were, and whether it
   // can be had (Settings::no_secure_memory). None is lost by that: buffers stay what they are.
-  // REQUIRES: no other heap has their names.
-  void SetSecure(std::vector<Entry> heaps, std::optional<core::NoSecureMemory> none);
+  // The name of another heap that is in the way, and nothing happens, if there is one.
+  [[nodiscard]] std::optional<core::Heap> SetSecure(std::vector<Entry> heaps,
+                                                    std::optional<core::NoSecureMemory> none);
 
   // What the kernel has by now (heaps/discovery.h). Heaps of nodes that were known before stay the
   // objects they were. One whose name a provider serves already is not put to use.
@@ -85,6 +86,8 @@ class HeapRegistry {
   void KeepKnown(heaps::FoundHeap& found) const;
   const Entry* FindProvided(const core::Heap& heap) const;
   const heaps::FoundHeap* FindDevice(const core::Heap& heap) const;
+  bool IsOwnLocked(const core::Heap& heap) const;
+  bool IsSecureLocked(const core::Heap& heap) const;
   void Announce(std::unique_lock<std::mutex> lock, std::vector<core::Heap> lost);
 
   const core::Settings base_;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -39,12 +40,7 @@ class HeapUpkeep::Schedule {
     for (Entry& entry : entries_) {
       if (entry.heap.get() == heap) entry.due_ns = std::min(entry.due_ns, due_ns);
     }
-    if (!thread_.joinable()) {
-      thread_ = std::thread([this] {
-        ::pthread_setname_np(::pthread_self(), "sysmemd-upkeep");
-        Run();
-      });
-    }
+    if (!thread_.joinable()) Start();
     changed_.notify_one();
   }
 
@@ -68,6 +64,18 @@ class HeapUpkeep::Schedule {
     std::shared_ptr<heaps::Heap> heap;
     int64_t due_ns = heaps::kNever;
   };
+
+  // Where the system has no thread to give now, whoever calls next tries again. REQUIRES: mutex_
+  // held.
+  void Start() {
+    try {
+      thread_ = std::thread([this] {
+        ::pthread_setname_np(::pthread_self(), "sysmemd-upkeep");
+        Run();
+      });
+    } catch (const std::system_error&) {
+    }
+  }
 
   void Run() {
     std::unique_lock lock(mutex_);

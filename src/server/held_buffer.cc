@@ -44,7 +44,8 @@ HeldBuffer::HeldBuffer(std::unique_ptr<heaps::Buffer> buffer, Facts facts,
       share_(std::move(share)) {}
 
 HeldBuffer::~HeldBuffer() {
-  ledger_->Forget(identity_);
+  // Once it is freed, what it was may be another buffer already: a provider uses its memory again.
+  if (buffer_) ledger_->Forget(identity_);
   for (const auto& [call, record] : records_) {
     if (record.identity) ledger_->Forget(*record.identity);
   }

@@ -131,6 +131,7 @@ void ProviderCalls::CancelTake(const CallSlot& slot) {
 
 core::Result<core::Nothing> ProviderCalls::AnswerCall(uint64_t call_id, ProviderAnswer answer) {
   std::optional<Pending> pending;
+  std::optional<AllocateVmoCall> late;
   {
     const std::lock_guard lock(mutex_);
     const auto found = pending_.find(call_id);
@@ -138,6 +139,11 @@ core::Result<core::Nothing> ProviderCalls::AnswerCall(uint64_t call_id, Provider
       pending = std::move(found->second);
       pending_.erase(found);
     }
+    if (auto expired = expired_.extract(call_id); !expired.empty()) late = expired.mapped();
+  }
+  if (late && Is<ForeignFd>(answer)) {
+    answer = core::Nothing{};  // which closes it
+    DeleteLateOne(*late);
   }
   if (!pending) {
     return core::Refused(Error::kNotFound, "EXT-6", "call_id",
@@ -155,6 +161,12 @@ core::Result<core::Nothing> ProviderCalls::AnswerCall(uint64_t call_id, Provider
   return core::Refused(Error::kProtocolDeviation, "EXT-6", "answer", message);
 }
 
+void ProviderCalls::DeleteLateOne(const AllocateVmoCall& made) {
+  Ask({DeleteVmoCall{made.buffer_collection_id, made.buffer_index},
+       [] { return base::UniqueFd(); }},
+      [](const ProviderAnswer&) {});
+}
+
 void ProviderCalls::Expire(uint64_t call_id) {
   std::optional<Pending> pending;
   {
@@ -164,6 +176,11 @@ void ProviderCalls::Expire(uint64_t call_id) {
     pending = std::move(found->second);
     pending_.erase(found);
     std::erase(untaken_, call_id);
+    const auto* const made = std::get_if<AllocateVmoCall>(&pending->asked.what);
+    if (pending->taken && made != nullptr) {
+      expired_.emplace(call_id, *made);
+      if (expired_.size() > kExpiredKept) expired_.erase(expired_.begin());
+    }
   }
   pending->done(core::Failed(
       Error::kNoMemory, "EXT-6", "",
@@ -181,6 +198,7 @@ void ProviderCalls::End(const std::string& why) {
     pending.swap(pending_);
     parked.swap(parked_);
     untaken_.clear();
+    expired_.clear();
   }
   for (auto& [id, one] : pending) {
     loop_.CancelTimer(one.timer);

@@ -58,7 +58,8 @@ class ProviderCalls : public std::enable_shared_from_this<ProviderCalls> {
   void CancelTake(const CallSlot& slot);
 
   // Fails with NOT_FOUND if no such call waits for an answer, and with PROTOCOL_DEVIATION if it is
-  // an answer of another kind: the call has then failed.
+  // an answer of another kind: the call has then failed. A buffer that comes too late is asked to
+  // be deleted again, like any that nobody wants any more (EXT-7).
   core::Result<core::Nothing> AnswerCall(uint64_t call_id, ProviderAnswer answer);
 
   // The registration is over. Everything that waits ends.
@@ -72,7 +73,11 @@ class ProviderCalls : public std::enable_shared_from_this<ProviderCalls> {
     bool taken = false;
   };
 
+  // Of a provider that is late again and again, so many calls are known that may yet be answered.
+  static constexpr size_t kExpiredKept = 1024;
+
   void Expire(uint64_t call_id);
+  void DeleteLateOne(const AllocateVmoCall& made);
 
   EventLoop& loop_;
   const int64_t patience_ns_;
@@ -83,6 +88,7 @@ class ProviderCalls : public std::enable_shared_from_this<ProviderCalls> {
   std::map<uint64_t, Pending> pending_;
   std::deque<uint64_t> untaken_;
   std::deque<CallSlot> parked_;
+  std::map<uint64_t, AllocateVmoCall> expired_;  // that were taken
   std::optional<std::string> ended_;
 };
 

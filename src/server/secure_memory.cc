@@ -44,6 +44,7 @@ class SecureMemory::State : public std::enable_shared_from_this<State> {
       return Refuse("the daemon simulates secure memory, and needs no driver");
     }
     const std::lock_guard lock(mutex_);
+    if (is_shutting_down_) return Refuse("the daemon ends");
     if (phase_ == Phase::kOver) {
       return Refuse("secure memory was unregistered, which is for good as long as the daemon runs");
     }
@@ -62,7 +63,7 @@ class SecureMemory::State : public std::enable_shared_from_this<State> {
     std::vector<HeapRegistry::Entry> entries;
     {
       const std::lock_guard lock(mutex_);
-      if (calls != calls_ || is_end_expected_) return;
+      if (calls != calls_ || IsEndExpected()) return;
       is_end_expected_ = true;
       if (phase_ != Phase::kReady) {
         phase_ = Phase::kNobody;
@@ -73,15 +74,23 @@ class SecureMemory::State : public std::enable_shared_from_this<State> {
       entries = Entries();
     }
     // First nobody new asks for it.
-    around.registry.SetSecure(std::move(entries), core::NoSecureMemory::kNoMore);
+    (void)around.registry.SetSecure(std::move(entries), core::NoSecureMemory::kNoMore);
     for (const auto& heap : heaps) heap->SetReady(false);
     Log(Level::kInfo, "secure memory was unregistered");
   }
 
   void Closed(const std::shared_ptr<ProviderCalls>& calls, const std::string& why) {
+    bool was_ready = false;
     {
       const std::lock_guard lock(mutex_);
-      if (calls != calls_ || is_end_expected_) return;
+      if (calls != calls_ || IsEndExpected()) return;
+      was_ready = phase_ == Phase::kReady;
+      if (!was_ready) phase_ = Phase::kNobody;
+    }
+    // What it was to protect nobody has used yet; another driver may come.
+    if (!was_ready) {
+      return Log(Level::kWarn,
+                 absl::StrCat("the driver of secure memory is gone before it was ready: ", why));
     }
     options.end_daemon(
         absl::StrCat("the driver of secure memory is gone without having unregistered"
@@ -93,7 +102,7 @@ class SecureMemory::State : public std::enable_shared_from_this<State> {
   void Failed(const std::string& why) {
     {
       const std::lock_guard lock(mutex_);
-      if (is_end_expected_) return;
+      if (IsEndExpected()) return;
     }
     options.end_daemon(
         absl::StrCat("nobody knows any more which memory is protected (PROT-5): ", why));
@@ -101,7 +110,7 @@ class SecureMemory::State : public std::enable_shared_from_this<State> {
 
   void BeginShutdown() {
     const std::lock_guard lock(mutex_);
-    is_end_expected_ = true;
+    is_shutting_down_ = true;
   }
 
   void Stop(int64_t deadline_ns) {
@@ -118,21 +127,28 @@ class SecureMemory::State : public std::enable_shared_from_this<State> {
     return worker_;
   }
 
-  // Everything is known: SEC-2 comes to its end.
-  void BecomeReady(const std::shared_ptr<ProviderCalls>& calls,
-                   std::vector<std::shared_ptr<heaps::SecureHeap>> heaps) {
+  // Everything is known: SEC-2 comes to its end. The heap that is in the way, if there is one.
+  std::optional<core::Heap> BecomeReady(const std::shared_ptr<ProviderCalls>& calls,
+                                        std::vector<std::shared_ptr<heaps::SecureHeap>> heaps) {
     std::vector<HeapRegistry::Entry> entries;
     {
       const std::lock_guard lock(mutex_);
-      if (calls != calls_ || is_end_expected_) return;
+      if (calls != calls_ || IsEndExpected() || phase_ != Phase::kAsking) return std::nullopt;
       phase_ = Phase::kReady;
       heaps_ = std::move(heaps);
       entries = Entries();
     }
-    const size_t count = entries.size();
+    // Before anybody can ask a heap for buffers.
     for (const HeapRegistry::Entry& entry : entries) around.upkeep.Add(entry.heap);
-    around.registry.SetSecure(std::move(entries), std::nullopt);
+    const size_t count = entries.size();
+    if (auto other = around.registry.SetSecure(std::move(entries), std::nullopt)) {
+      const std::lock_guard lock(mutex_);
+      phase_ = Phase::kAsking;
+      heaps_.clear();
+      return other;
+    }
     Log(Level::kInfo, absl::StrCat("secure memory is ready, in ", count, " heaps"));
+    return std::nullopt;
   }
 
   void Log(Level level, const std::string& text) const {
@@ -148,7 +164,8 @@ class SecureMemory::State : public std::enable_shared_from_this<State> {
   const Surroundings around;
 
  private:
-  // REQUIRES: mutex_ held.
+  // These: REQUIRES mutex_ held.
+  bool IsEndExpected() const { return is_end_expected_ || is_shutting_down_; }
   std::vector<HeapRegistry::Entry> Entries() const {
     std::vector<HeapRegistry::Entry> entries;
     for (const auto& heap : heaps_) {
@@ -162,7 +179,8 @@ class SecureMemory::State : public std::enable_shared_from_this<State> {
   Phase phase_ = Phase::kNobody;
   PeerInfo driver_;
   std::shared_ptr<ProviderCalls> calls_;
-  bool is_end_expected_ = false;
+  bool is_end_expected_ = false;  // of this driver
+  bool is_shutting_down_ = false;
   std::shared_ptr<Worker> worker_;
   std::vector<std::shared_ptr<heaps::SecureHeap>> heaps_;
 };
@@ -219,15 +237,13 @@ class SecureMemory::Inquiry : public std::enable_shared_from_this<Inquiry> {
   void Finish() {
     std::vector<std::shared_ptr<heaps::SecureHeap>> heaps;
     for (const SecureHeapFacts::One& one : facts_.all()) {
-      if (state_->around.registry.Find(one.properties.heap)) {
-        return GiveUp(
-            absl::StrCat("there is a heap ", base::Escape(one.properties.heap.type), " already"));
-      }
+      if (state_->around.registry.Find(one.properties.heap)) return GiveUp(one.properties.heap);
       auto heap = Make(one);
       if (!heap.ok()) return GiveUp(heap.status());
       heaps.push_back(*std::move(heap));
     }
-    state_->BecomeReady(calls_, std::move(heaps));
+    // One may have come meanwhile.
+    if (const auto other = state_->BecomeReady(calls_, std::move(heaps))) GiveUp(*other);
   }
 
   absl::StatusOr<std::shared_ptr<heaps::SecureHeap>> Make(const SecureHeapFacts::One& one) {
@@ -256,6 +272,9 @@ class SecureMemory::Inquiry : public std::enable_shared_from_this<Inquiry> {
             }}));
   }
 
+  void GiveUp(const core::Heap& other) {
+    GiveUp(absl::StrCat("there is a heap ", base::Escape(other.type), " already"));
+  }
   void GiveUp(const absl::Status& why) { GiveUp(std::string(why.message())); }
   // The driver stays registered, and secure memory not ready.
   void GiveUp(const std::string& why) {

@@ -28,6 +28,11 @@ core::Failure MayNotServe(uid_t uid) {
                               "(heap_providers of the daemon's configuration)"));
 }
 
+core::Failure OwnHeap(const core::Heap& heap) {
+  return Refused(Error::kProtocolDeviation, "EXT-1", "heap",
+                 absl::StrCat(NameOf(heap), " is the daemon's own"));
+}
+
 void Refuse(const CallSlot& slot, core::Failure why) {
   slot.Resolve(OperationResult(std::move(why)));
 }
@@ -49,8 +54,7 @@ void Session::Impl::Do(const CallSlot& slot, op::RegisterHeap& what) {
   }
   if (!MayServe()) return Refuse(slot, MayNotServe(peer.uid));
   if (engine_.heaps->IsOwn(*what.heap)) {
-    return Refuse(slot, Refused(Error::kProtocolDeviation, "EXT-1", "heap",
-                                absl::StrCat(NameOf(*what.heap), " is the daemon's own")));
+    return Refuse(slot, OwnHeap(*what.heap));
   }
   registrations_[*what.handle] =
       Registration{.name = *std::move(what.heap), .calls = {}, .heap = {}};
@@ -121,12 +125,17 @@ void Session::Impl::Do(const CallSlot& slot, op::OnRegister& what) {
                                       if (!engine.worker.Run(job)) job();
                                     }};
   registration->heap = std::make_shared<ExternalHeap>(std::move(options), *engine_.options.gate);
-  engine_.Log(core::effect::Log::Level::kInfo, peer,
-              absl::StrCat(NameOf(registration->name), " is there"));
-  engine_.heaps->Add(
+  const bool added = engine_.heaps->Add(
       {registration->heap,
        absl::StrCat(what.gives_dma_bufs ? "dma-bufs of " : "", "provider pid ", peer.pid, " (",
                     base::Escape(peer.command), "), user ", peer.uid)});
+  if (!added) {  // since RegisterHeap
+    registration->calls.reset();
+    registration->heap.reset();
+    return Refuse(slot, OwnHeap(registration->name));
+  }
+  engine_.Log(core::effect::Log::Level::kInfo, peer,
+              absl::StrCat(NameOf(registration->name), " is there"));
   engine_.TellOfHeap(WatchKind::kProviderCame, registration->name, peer, id);
   slot.Resolve(OperationResult(core::Nothing{}));
 }

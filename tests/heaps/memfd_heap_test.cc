@@ -26,6 +26,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/process_info.h"
+#include "heaps/memfd_maker.h"
 
 namespace sysmem::heaps {
 namespace {
@@ -331,6 +332,25 @@ TEST_F(MemfdHeapTest, GivesBackWhatAnAbandonedAllocationHadTaken) {
   EXPECT_THAT(std::string(refused.message()), HasSubstr("no memory for 50331648 bytes"));
   EXPECT_EQ(base::OwnDescriptorCount().value_or(0), before);
   EXPECT_TRUE(gate.Reserve(7 * kMiB).ok());
+}
+
+// What a provider has filled is counted as taken by the machine already.
+TEST(MemfdMakerTest, AsksForNoMoreMemoryThanTheMissingPages) {
+  uint64_t available = 256 * kMiB;
+  ReservationGate gate(
+      5, [&] { return base::AvailableMemory{.bytes = available, .bounded_by = "the test"}; },
+      &std::chrono::steady_clock::now);
+  MemfdMaker maker(gate);
+  const auto with_pages = [&](uint64_t bytes) {
+    absl::StatusOr<FreshMemfd> memfd = maker.MakeHollow("offered", 32 * kMiB);
+    EXPECT_EQ(::fallocate(memfd->kept.get(), 0, 0, static_cast<off_t>(bytes)), 0);
+    return *std::move(memfd);
+  };
+  available = 24 * kMiB;
+  const FreshMemfd nearly_full = with_pages(31 * kMiB);
+  EXPECT_TRUE(maker.Fill(nearly_full).ok());
+  EXPECT_EQ(StatusOf(nearly_full.kept).st_blocks * 512, 32 * kMiB);
+  EXPECT_EQ(maker.Fill(with_pages(kMiB)).code(), absl::StatusCode::kResourceExhausted);
 }
 
 TEST_F(MemfdHeapTest, LetsABufferOutliveItsHeap) {

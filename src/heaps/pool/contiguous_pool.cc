@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "heaps/pool/contiguous_pool.h"
 
+#include <atomic>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -58,7 +60,17 @@ class ContiguousPool::PoolBuffer final : public MemfdBuffer {
                     std::make_shared<SpareDescriptors>(0)),
         core_(std::move(core)),
         region_(region) {}
-  ~PoolBuffer() override { core_->Release(region_); }
+  ~PoolBuffer() override {
+    if (!given_back_) core_->Release(region_);
+  }
+
+  // Not before its space is free again (LIFE-4), whoever else still has this object.
+  void GiveBack(std::function<void()> done) const override {
+    Discard();
+    given_back_ = true;
+    core_->Release(region_);
+    done();
+  }
 
   std::optional<uint64_t> physical_address() const override {
     return core_->space.PhysicalAddress(region_);
@@ -67,6 +79,7 @@ class ContiguousPool::PoolBuffer final : public MemfdBuffer {
  private:
   const std::shared_ptr<Core> core_;
   const PoolRegion region_;
+  mutable std::atomic<bool> given_back_ = false;
 };
 
 absl::StatusOr<std::unique_ptr<ContiguousPool>> ContiguousPool::Create(ReservationGate& gate,

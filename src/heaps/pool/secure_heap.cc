@@ -41,7 +41,10 @@ core::HeapProperties PropertiesOf(const PoolOptions& options) {
 class SecureHeap::Core {
  public:
   Core(PoolOptions options, std::shared_ptr<ProtectionHardware> hardware)
-      : space(std::move(options)), hardware_(std::move(hardware)), ranges_(*hardware_) {}
+      : space(std::move(options)),
+        hardware_(std::move(hardware)),
+        ranges_(*hardware_),
+        protected_bytes_(ranges_.protected_bytes()) {}
 
   absl::Status Protect(const PoolRegion& region) {
     return Change([&] { return ranges_.Add(Physical(region)); });
@@ -69,17 +72,18 @@ class SecureHeap::Core {
     if (!is_dynamic()) return kNever;
     const std::lock_guard lock(mutex_);
     if (now_ns < last_activity_ns_ + kQuietNs) return last_activity_ns_ + kQuietNs;
-    if (ranges_.Improve()) return now_ns + kQuietNs;
+    const bool improved = ranges_.Improve();
+    protected_bytes_ = ranges_.protected_bytes();
+    if (improved) return now_ns + kQuietNs;
     settled_ = true;
     return kNever;
   }
   void OnMaintenanceDue(std::function<void()> due) { due_ = std::move(due); }
 
   bool is_dynamic() const { return hardware_->is_dynamic(); }
-  uint64_t ProtectedBytes() {
-    const std::lock_guard lock(mutex_);
-    return ranges_.protected_bytes();
-  }
+  // As it was before the change under way, if there is one: nobody waits for the hardware who only
+  // asks (SEC-H1).
+  uint64_t ProtectedBytes() const { return protected_bytes_; }
 
   PoolSpace space;
 
@@ -95,6 +99,7 @@ class SecureHeap::Core {
       last_activity_ns_ = now_ns;
       was_settled = std::exchange(settled_, false);
       done = work();
+      protected_bytes_ = ranges_.protected_bytes();
     }
     if (was_settled && due_ && is_dynamic()) due_();
     return done;
@@ -112,6 +117,8 @@ class SecureHeap::Core {
   ProtectedRanges ranges_;
   int64_t last_activity_ns_ = 0;
   bool settled_ = false;  // nobody calls Maintain until something changes
+
+  std::atomic<uint64_t> protected_bytes_;  // of ranges_; written under mutex_
 };
 
 class SecureHeap::SecureBuffer final : public MemfdBuffer {
@@ -198,9 +205,14 @@ absl::StatusOr<std::unique_ptr<Buffer>> SecureHeap::TryAllocate(const AllocateRe
     space.Abandon(*region);
     return covered;
   }
-  space.WithBooks(
-      [&](PoolBooks& books) { books.Settle(*region, request.name, memfd->identity.inode); });
-  return std::make_unique<SecureBuffer>(*std::move(memfd), std::move(name), core_, *region);
+  // Whoever unregistered secure memory meanwhile may have left without protecting this.
+  const bool is_ready = space.WithBooks([&](PoolBooks& books) {
+    books.Settle(*region, request.name, memfd->identity.inode);
+    return books.ready();
+  });
+  auto buffer = std::make_unique<SecureBuffer>(*std::move(memfd), std::move(name), core_, *region);
+  if (!is_ready) return absl::FailedPreconditionError("secure memory was unregistered meanwhile");
+  return buffer;
 }
 
 int64_t SecureHeap::Maintain(int64_t now_ns) { return core_->Maintain(now_ns); }

@@ -312,6 +312,17 @@ TEST_F(ContiguousPoolTest, DoesNotStartWithoutMemoryForItsPattern) {
   EXPECT_THAT(std::string(refused.message()), HasSubstr("pool \"test-pool\" of 4194304 bytes"));
 }
 
+TEST_F(ContiguousPoolTest, HasTheSpaceBackBeforeABufferCountsAsGone) {  // LIFE-4
+  Start(Options());
+  const std::unique_ptr<Buffer> buffer = Allocate(Options().size_bytes);
+  bool gone = false;
+  buffer->GiveBack([&] {
+    gone = true;
+    EXPECT_EQ(OffsetOf(*Allocate(Options().size_bytes)), 0u);
+  });
+  EXPECT_TRUE(gone);
+}
+
 TEST_F(ContiguousPoolTest, LetsABufferOutliveIt) {
   PoolOptions options = Options();
   options.guards = {.pages = 1, .internal = true};

@@ -133,6 +133,7 @@ TEST_F(DmaBufsOfProviders, OfAnotherSizeOrGivenTwiceAreFoundOut) {
   auto wait = WantBuffers(client_, kFirst, Provided());
   ASSERT_OK(provider_.Give(provider_.NextCall().id, DmaBuf(2 * kPage)));
   ExpectNoMemory(*wait, "8192 bytes instead of 4096");
+  EXPECT_TRUE(provider_.NextCall().is_deletion());
 
   wait = WantBuffers(client_, kSecond, Provided(2));
   const TakenCall first = provider_.NextCall();
@@ -142,6 +143,36 @@ TEST_F(DmaBufsOfProviders, OfAnotherSizeOrGivenTwiceAreFoundOut) {
   ASSERT_OK(provider_.Give(second.id, base::Dup(memory)));
   ExpectNoMemory(*wait, "the same memory twice");
   EXPECT_TRUE(provider_.NextCall().is_deletion());
+  EXPECT_TRUE(provider_.NextCall().is_deletion());
+}
+
+TEST_F(DmaBufsOfProviders, AreKnownAsWhatTheyAreWhenTheyAreUsedAgain_VMO_2) {
+  const BufferLedger& ledger = *engine_.engine().internals().ledger;
+  ASSERT_OK(Serve(provider_));
+  auto wait = WantBuffers(client_, kFirst, Provided(2));
+  const std::array calls{provider_.NextCall().id, provider_.NextCall().id};
+  for (const uint64_t call : calls) ASSERT_OK(provider_.Give(call, DmaBuf()));
+  const GrantedBuffers* granted = Granted(*wait);
+  ASSERT_NE(granted, nullptr);
+  std::array held{client_.Take(granted->descriptors[0]), client_.Take(granted->descriptors[1])};
+  client_.Send({op::CloseHandle{kFirst}});
+  const auto give_back = [&](base::UniqueFd& buffer) {
+    auto deletion = provider_.AskForCall();
+    buffer.reset();
+    std::optional<TakenCall> back = provider_.Taken(*deletion);
+    EXPECT_TRUE(back && back->is_deletion());
+    if (!back) return base::UniqueFd();
+    EXPECT_OK(provider_.Say(back->id));
+    return std::move(back->fd);
+  };
+  base::UniqueFd again = give_back(held[0]);
+  wait = WantBuffers(client_, kSecond, Provided());
+  ASSERT_OK(provider_.Give(provider_.NextCall().id, std::move(again)));
+  const base::UniqueFd used = FirstBuffer(client_, *wait);
+  ASSERT_TRUE(used);
+  give_back(held[1]).reset();
+  ASSERT_TRUE(Eventually([&] { return engine_.engine().internals().Collections().size() == 1; }));
+  EXPECT_NE(ledger.Find(*heaps::IdentityOf(used)), nullptr);
 }
 
 TEST_F(DmaBufsOfProviders, AreRefusedFromHeapsThatPromisedMemfds) {

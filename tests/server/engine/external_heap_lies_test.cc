@@ -34,7 +34,18 @@ class LyingProviders : public ::testing::Test {
     const TakenCall call = provider_.NextCall();
     EXPECT_OK(provider_.Give(call.id, std::move(answer))) << "it is an answer";
     ExpectNoMemory(*wait, why);
+    ExpectGivenBack(call.make());
     ExpectAllIsWell();
+  }
+  // EXT-7: its provider counted it as somebody's.
+  void ExpectGivenBack(const AllocateVmoCall& given) {
+    const TakenCall back = provider_.NextCall();
+    ASSERT_TRUE(back.is_deletion());
+    const auto& what = std::get<DeleteVmoCall>(back.what);
+    EXPECT_EQ(what.buffer_collection_id, given.buffer_collection_id);
+    EXPECT_EQ(what.buffer_index, given.buffer_index);
+    EXPECT_FALSE(back.fd) << "nobody has used it";
+    EXPECT_OK(provider_.Say(back.id));
   }
   // Others, and this heap as well, if its provider behaves.
   void ExpectAllIsWell() {
@@ -83,8 +94,10 @@ TEST_F(LyingProviders, CannotGiveTheSameMemoryTwice) {
   ASSERT_OK(provider_.Give(first.id, base::Dup(memory)));
   ASSERT_OK(provider_.Give(second.id, base::Dup(memory)));
   ExpectNoMemory(*wait, "the same memory twice");
-  const TakenCall back = provider_.NextCall();
-  EXPECT_TRUE(back.is_deletion()) << "nothing of a collection is left that did not come to be";
+  for (const char* which : {"the second", "the first"}) {
+    EXPECT_TRUE(provider_.NextCall().is_deletion())
+        << "nothing of a collection is left that did not come to be: " << which;
+  }
 }
 
 TEST_F(LyingProviders, CannotGiveWhatIsSomebodysBufferAlready) {
@@ -105,6 +118,7 @@ TEST_F(LyingProviders, OfOtherUsersMustUseTheMemoryTheyAreOffered) {
   const TakenCall call = provider.NextCall();
   ASSERT_OK(provider.Give(call.id, Memfd(kPage)));
   ExpectNoMemory(*wait, "it has to fill and give back what it was offered");
+  EXPECT_TRUE(provider.NextCall().is_deletion());
   wait = WantBuffers(client, kSecond, Provided());
   provider.GiveWhatWasOffered();
   EXPECT_NE(Granted(*wait), nullptr);
@@ -218,9 +232,14 @@ TEST(SilentProviders, AreGivenUpAfterAWhileAndTheirLateAnswerIsNone) {
   failure = Refusal(*taken);
   ASSERT_NE(failure, nullptr);
   EXPECT_THAT(failure->message, HasSubstr("did not answer within 20 ms"));
+  parked = provider.AskForCall();
   const OperationResult& late = provider.Give(call->id, std::move(call->fd));
   ASSERT_NE(AsFailure(late), nullptr);
   EXPECT_EQ(AsFailure(late)->error, core::Error::kNotFound);
+  const auto back = provider.Taken(*parked);
+  ASSERT_TRUE(back && back->is_deletion()) << "or the provider would keep it for ever";
+  EXPECT_EQ(std::get<DeleteVmoCall>(back->what).buffer_collection_id,
+            call->make().buffer_collection_id);
 }
 
 // A provider that ends after any of its messages, while clients come and go.

@@ -24,6 +24,7 @@ using ::testing::HasSubstr;
 
 constexpr Handle kFirst = 1;
 constexpr Handle kSecond = 2;
+constexpr uint32_t kHwDecoder = 1;  // of BufferUsage::video
 
 class ExternalHeaps : public ::testing::Test {
  protected:
@@ -104,6 +105,25 @@ TEST_F(ExternalHeaps, AreClearedWhereTheySaySo_BUF_4) {
   const base::UniqueFd buffer = client_.Take(granted->descriptors.front());
   std::array<char, kPage> read{};
   ASSERT_EQ(::pread(buffer.get(), read.data(), read.size(), 0), ssize_t{kPage});
+  EXPECT_THAT(read, ::testing::Each('\0'));
+}
+
+TEST_F(ExternalHeaps, AreClearedWhereTheySaySoAlsoWhereNobodyIsToSeeThem_BUF_4) {
+  provider_.Serve({.inaccessible_domain = true, .need_clear = true});
+  core::Constraints needs = Provided();
+  needs.usage->cpu = 0;
+  needs.usage->video = kHwDecoder;
+  needs.memory->cpu_domain_supported = false;
+  needs.memory->inaccessible_domain_supported = true;
+  auto wait = WantBuffers(client_, kFirst, needs);
+  const TakenCall call = provider_.NextCall();
+  base::UniqueFd own = Memfd(kPage);
+  const base::UniqueFd kept = base::Dup(own);
+  ASSERT_EQ(::pwrite(own.get(), "secret", 6, 100), 6);
+  ASSERT_OK(provider_.Give(call.id, std::move(own)));
+  ASSERT_NE(Granted(*wait), nullptr);
+  std::array<char, kPage> read{};
+  ASSERT_EQ(::pread(kept.get(), read.data(), read.size(), 0), ssize_t{kPage});
   EXPECT_THAT(read, ::testing::Each('\0'));
 }
 

@@ -231,6 +231,50 @@ TEST(SecureMemoryTest, HoldsUpNobodyElse) {  // SEC-H1
   EXPECT_OK(driver.Answer());
 }
 
+TEST(SecureMemoryTest, IsToldOfWhileItsDriverIsWaitedFor) {  // SEC-H1
+  SecureEngine daemon;
+  TestClient client(daemon.engine);
+  TestDriver driver(daemon.engine);
+  driver.BecomeReady();
+  const auto secure = WantBuffers(client, 1, Secure());
+  driver.Next<AddSecureRangeCall>();  // and does not answer
+  const auto heaps = client.Send({op::InspectHeaps{}});
+  EXPECT_TRUE(heaps->Wait());
+  EXPECT_FALSE(secure->answered());
+  EXPECT_OK(driver.Answer());
+}
+
+TEST(SecureMemoryTest, IsNotHandedOutWhenItsDriverUnregistersInTheMidstOfProtectingIt) {  // SEC-3
+  SecureEngine daemon;
+  TestClient client(daemon.engine);
+  TestDriver driver(daemon.engine);
+  driver.BecomeReady();
+  const auto wait = WantBuffers(client, 1, Secure());
+  driver.Next<AddSecureRangeCall>();
+  EXPECT_OK(driver.Unregister());
+  driver.Die();
+  EXPECT_EQ(ErrorOf(*wait), core::Error::kNoMemory);
+  EXPECT_TRUE(daemon.ends().empty());
+  EXPECT_TRUE(sysmem::testing::Eventually([&] { return LiveBuffers(client) == 0; }));
+}
+
+TEST(SecureMemoryTest, CannotBeServedByAnotherWhoRegisteredItsNameBefore) {  // SEC-2
+  SecureEngine daemon;
+  TestClient client(daemon.engine);
+  TestProvider provider(daemon.engine);
+  ASSERT_OK(provider.Register(kSecure));
+  TestDriver driver(daemon.engine);
+  driver.BecomeReady();
+  const core::Failure* refusal = AsFailure(provider.SayProperties(CpuMemory()));
+  ASSERT_NE(refusal, nullptr);
+  EXPECT_EQ(refusal->rule, "EXT-1");
+  const auto wait = WantBuffers(client, 1, Secure());
+  driver.Protect();
+  EXPECT_NE(Granted(*wait), nullptr);
+  EXPECT_OK(provider.CloseRegistration());
+  EXPECT_OK(client.Do(Message(1, core::event::Check{}))) << "it was never the provider's";
+}
+
 TEST(SecureMemoryTest, IsRefusedOnceItsDriverHasUnregistered) {  // SEC-3
   SecureEngine daemon;
   TestClient client(daemon.engine);
@@ -257,6 +301,19 @@ TEST(SecureMemoryTest, EndsTheDaemonWhenItsDriverGoesUnannounced) {  // SEC-4
     }
     EXPECT_NE(daemon.AwaitEnd().find("SEC-4"), std::string::npos) << daemon.AwaitEnd();
   }
+}
+
+TEST(SecureMemoryTest, EndsWithNobodyWhenItsDriverGoesBeforeItIsReady) {
+  SecureEngine daemon;
+  {
+    TestDriver hasty(daemon.engine);
+    ASSERT_OK(hasty.Register());
+    hasty.Next<GetPhysicalSecureHeapsCall>();
+    EXPECT_OK(hasty.Close());
+  }
+  TestDriver driver(daemon.engine);
+  driver.BecomeReady();
+  EXPECT_TRUE(daemon.ends().empty());
 }
 
 TEST(SecureMemoryTest, EndsTheDaemonWhenItsDriverFailsToProtect) {  // PROT-5

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What NextEvents tells of heaps, of allocations that do not come, and of buffers that stay.
+#include <poll.h>
+
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -129,9 +131,14 @@ TEST(WatchingTroubles, AWeakBufferThatIsKeptIsToldWithWhoKeepsIt_END_6) {
   const OperationResult& granted = alice.Do(Wait(kWeak));
   ASSERT_OK(granted);
   const base::UniqueFd kept = alice.Take(std::get<GrantedBuffers>(granted).descriptors.front());
+  const base::UniqueFd last = alice.Take(std::get<GrantedBuffers>(granted).close_weak_asap.front());
   const auto host = engine.engine().internals().Collections().front();
   ASSERT_OK(alice.Do(op::CloseHandle{kStrong}));
-  host->PostEvent(core::event::Tick{EventLoop::NowNs() + kHourNs}, {});
+  pollfd nothing_strong_is_left{.fd = last.get(), .events = 0, .revents = 0};
+  ASSERT_EQ(::poll(&nothing_strong_is_left, 1, -1), 1);
+  for (const int64_t later_ns : {int64_t{0}, kHourNs}) {
+    host->PostEvent(core::event::Tick{EventLoop::NowNs() + later_ns}, {});
+  }
   const std::optional<WatchEvent> held = reader.Await(WatchKind::kWeakBufferHeld);
   ASSERT_TRUE(held);
   EXPECT_EQ(held->debug_name, "hoarder");

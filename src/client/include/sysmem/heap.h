@@ -24,9 +24,10 @@
  * The life of a buffer: the daemon asks for it (allocate), the program gives a descriptor, others
  * use the buffer; when nobody holds it any more the daemon gives the last descriptor back
  * (take_back), and when the program has said that it is done the buffer is gone for whoever tracks
- * it. Calls may be answered at once, inside their callback, or later, in any order and from any
- * thread. One that is not answered within the daemon's limit "provider_answer" (5 s) has failed;
- * allocations on this heap wait so long, nobody else does.
+ * it. What was given but could not be used, or came too late, comes back likewise. Calls may be
+ * answered at once, inside their callback, or later, in any order and from any thread. One that is
+ * not answered within the daemon's limit "provider_answer" (5 s) has failed; allocations on this
+ * heap wait so long, nobody else does.
  *
  * Whose memory. A program that is root or runs as the daemon's user may give a memfd of its own.
  * It must be exactly size_bytes large, sealed neither against writing nor against sealing, and no
@@ -169,7 +170,8 @@ struct sysmem_heap_deletion_info {
   uint64_t buffer_collection_id;
   uint64_t buffer_index;
   /* The last descriptor of the buffer anywhere; its content is gone. Belongs to the call: close
-   * every mapping of it before answering. -1: the daemon could not open it. */
+   * every mapping of it before answering. -1: nobody has used the buffer, or the daemon could not
+   * open it. */
   int fd;
 };
 
