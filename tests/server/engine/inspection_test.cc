@@ -9,6 +9,7 @@
 
 #include "core/snapshot_walk.h"
 #include "server/held_collections.h"
+#include "server/internals.h"
 #include "server/node_holders.h"
 #include "tests/server/engine/engine_harness.h"
 
@@ -149,6 +150,34 @@ TEST(InspectionInPages, ListsNoMoreCollectionsThanThePageTakesAndOneMore) {
   ASSERT_GE(few.size(), 11u);
   EXPECT_LT(few.size(), 100u);
   EXPECT_EQ(few.front().buffer_collection_id, summaries[100].buffer_collection_id);
+}
+
+// Method: of one user's looks one runs at a time, in their order, so jobs of the test's own before
+// and behind the first step hold the second one back.
+TEST(InspectionInPages, ListsACollectionOnceThatFailsBetweenTheGlanceAndTheList) {
+  std::promise<void> begin;
+  std::promise<void> glanced;
+  std::promise<void> go_on;
+  TestEngine engine;
+  TestClient client(engine);
+  const uint64_t id = MakeTokens(client, 2);
+  auto& internals = engine.engine().internals();
+  const uid_t viewer = client.session().peer().uid;
+  internals.LookAside(viewer, [&] { begin.get_future().wait(); });
+  const auto listing = client.Send({op::InspectCollections{}});
+  internals.LookAside(viewer, [&] {
+    glanced.set_value();
+    go_on.get_future().wait();
+  });
+  begin.set_value();
+  glanced.get_future().wait();
+  EXPECT_OK(client.Do(op::CloseHandle{kRoot}));
+  EXPECT_TRUE(internals.failed_collections.Find(id, EventLoop::NowNs()));
+  go_on.set_value();
+  ASSERT_TRUE(listing->Wait());
+  const auto& listed = std::get<std::vector<CollectionSummary>>(listing->reply().results.at(0));
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_EQ(listed[0].buffer_collection_id, id);
 }
 
 TEST(CollectionVersions, RiseWhenANodeChangesHands) {
