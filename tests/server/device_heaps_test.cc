@@ -165,7 +165,7 @@ TEST_F(DeviceHeapsTest, AreOtherHeapsWhenAnotherNodeTakesTheirPlace) {
 TEST_F(DeviceHeapsTest, DoNotDisplaceAProviderOfTheSameName) {
   Start();
   const auto provided = std::make_shared<NamedHeap>("system");
-  registry_.Add({provided, "provider pid 4711"});
+  ASSERT_TRUE(registry_.Add({provided, "provider pid 4711"}));
   Make("system");
   runner_.RunUntil([&] { return !registry_.Unusable().empty(); });
   EXPECT_EQ(registry_.Find(system_), provided);
