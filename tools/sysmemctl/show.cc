@@ -153,7 +153,8 @@ std::string DescribeSession(const Json& session) {
   if (!ids.empty()) {
     text += "collections:";
     for (const Json& id : ids) text += " " + (id.is_string() ? id.get<std::string>() : id.dump());
-    text += "\n";
+    const uint64_t more = Number(session, "buffer_collection_ids_left_out");
+    text += more > 0 ? " and " + std::to_string(more) + " more\n" : "\n";
   }
   return text;
 }
