@@ -188,8 +188,8 @@ TEST_F(Journal, TakesANameWithALineInItForNoFieldOfItsOwn) {
                .what = "something",
                .fields = {.collection_name = "a\nPRIORITY=0"}});
   // The length of the value, eight bytes, stands between the key and the value.
-  EXPECT_THAT(Entry(), HasSubstr(std::string("SYSMEM_COLLECTION_NAME\n\x0c\0\0\0\0\0\0\0", 31) +
-                                 "a\nPRIORITY=0\n"));
+  constexpr char kField[] = "SYSMEM_COLLECTION_NAME\n\x0c\0\0\0\0\0\0\0a\nPRIORITY=0\n";
+  EXPECT_THAT(Entry(), HasSubstr(std::string(kField, sizeof(kField) - 1)));
 }
 
 TEST_F(Journal, ThatDoesNotReadLosesNothing) {
