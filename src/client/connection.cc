@@ -38,7 +38,7 @@ Connection::Connection(Greeting greeting)
       lazy_queue_(std::make_shared<grpc::CompletionQueue>()),
       replies_(*this),
       events_(*this) {
-  CloseInChildren(handle_channel_.get());
+  CloseInChildren(handle_channel_.get(), mutex_);
 }
 
 Connection::~Connection() = default;

@@ -15,22 +15,35 @@ namespace {
 std::atomic<uint64_t> generation{0};
 
 // Never destroyed: a program may fork while it exits.
+struct Entry {
+  int fd = -1;
+  std::mutex* mutex = nullptr;
+};
 struct Registry {
   std::mutex mutex;
-  std::vector<int> descriptors;
+  std::vector<Entry> entries;
 };
 Registry& TheRegistry() {
   static auto* const registry = new Registry;
   return *registry;
 }
 
-// The lock is held over the fork, so that the child finds the list whole.
-void BeforeFork() { TheRegistry().mutex.lock(); }
-void InParent() { TheRegistry().mutex.unlock(); }
+// All locks are held over the fork, so that the child finds everything whole.
+void BeforeFork() {
+  TheRegistry().mutex.lock();
+  for (const Entry& entry : TheRegistry().entries) entry.mutex->lock();
+}
+void InParent() {
+  for (const Entry& entry : TheRegistry().entries) entry.mutex->unlock();
+  TheRegistry().mutex.unlock();
+}
 void InChild() {
   generation.fetch_add(1, std::memory_order_relaxed);
-  for (const int fd : TheRegistry().descriptors) ::close(fd);
-  TheRegistry().descriptors.clear();
+  for (const Entry& entry : TheRegistry().entries) {
+    entry.mutex->unlock();
+    ::close(entry.fd);
+  }
+  TheRegistry().entries.clear();
   TheRegistry().mutex.unlock();
 }
 
@@ -42,14 +55,14 @@ uint64_t ForkGeneration() {
   return generation.load(std::memory_order_relaxed);
 }
 
-void CloseInChildren(int fd) {
+void CloseInChildren(int fd, std::mutex& mutex) {
   const std::lock_guard lock(TheRegistry().mutex);
-  TheRegistry().descriptors.push_back(fd);
+  TheRegistry().entries.push_back({fd, &mutex});
 }
 
 void ForgetInChildren(int fd) {
   const std::lock_guard lock(TheRegistry().mutex);
-  std::erase(TheRegistry().descriptors, fd);
+  std::erase_if(TheRegistry().entries, [fd](const Entry& entry) { return entry.fd == fd; });
 }
 
 }  // namespace sysmem::client

@@ -12,15 +12,18 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 
 namespace sysmem::client {
 
 // How often this process has been forked off since the library was first used. Cheap.
 uint64_t ForkGeneration();
 
-// Registers a descriptor that every child closes at birth, before its fork() returns.
-// REQUIRES: Forget before the descriptor is closed.
-void CloseInChildren(int fd);
+// Registers a descriptor that every child closes at birth, before its fork() returns, and the mutex
+// of what belongs to it, which is held over the fork: else another thread might have it just then,
+// and nobody would ever let go of it in the child. Whoever calls fork() must not have it himself.
+// REQUIRES: Forget before the descriptor is closed or the mutex ends, and without the mutex.
+void CloseInChildren(int fd, std::mutex& mutex);
 void ForgetInChildren(int fd);
 
 }  // namespace sysmem::client

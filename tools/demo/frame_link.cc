@@ -123,6 +123,9 @@ Result<void> FrameLink::Send(const LinkMessage& message, int descriptor) {
     std::memcpy(CMSG_DATA(part), &descriptor, sizeof(descriptor));
   }
   while (::sendmsg(fd(), &header, MSG_NOSIGNAL) < 0) {
+    // Whoever was killed may have left something unread: the kernel says that he is gone in another
+    // way then.
+    if (errno == ECONNRESET) errno = EPIPE;
     if (errno != EINTR) return ErrnoSentence("cannot send to the " + peer_);
   }
   return {};
