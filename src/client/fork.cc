@@ -14,11 +14,11 @@ namespace {
 
 std::atomic<uint64_t> generation{0};
 
-// Never destroyed: a program may fork while it exits.
 struct Entry {
   int fd = -1;
   std::mutex* mutex = nullptr;
 };
+// Never destroyed: a program may fork while it exits.
 struct Registry {
   std::mutex mutex;
   std::vector<Entry> entries;

@@ -25,18 +25,13 @@ std::string Line(const Node& node) {
   return text + (node.constraints_set ? ": constraints set" : ": constraints not set");
 }
 
-bool KeepsOthersWaiting(const Node& node) {
-  if (node.kind == NodeKind::kToken) return true;
-  return node.kind == NodeKind::kGroup ? !node.all_children_present : !node.constraints_set;
-}
-
 // "; waiting for ... and 2 more". Nothing if it is the heap that takes its time.
 std::string WhomItWaitsFor(const NodeTree& tree, const std::vector<NodeId>& nodes) {
   std::string first;
   size_t others = 0;
   for (NodeId id : nodes) {
     const Node& node = tree.Get(id);
-    if (!node.connected || !KeepsOthersWaiting(node)) continue;
+    if (IsReady(node)) continue;
     if (first.empty()) {
       first = "; waiting for " + Line(node);
     } else {

@@ -32,10 +32,11 @@ uint64_t FirstCollectionId() {
          static_cast<uint64_t>(now.tv_nsec) / 1'000 + 2;  // 0 and 1 are reserved
 }
 
-// Whether it was one of the further groups of the process at the other end when that connected. No,
-// if the kernel does not tell.
-bool IsIn(gid_t group, base::BorrowedFd socket) {
+// Whether it was a group of `peer`, the process at the other end, when that connected. Not one of
+// its further groups, if the kernel does not tell.
+bool IsIn(gid_t group, const PeerInfo& peer, base::BorrowedFd socket) {
   if (group == EngineOptions::kNoGroup) return false;
+  if (peer.gid == group) return true;
   const auto groups = base::PeerGroups(socket);
   return groups.ok() && std::find(groups->begin(), groups->end(), group) != groups->end();
 }
@@ -265,8 +266,7 @@ std::vector<SessionInfo> Engine::Internals::EndedSessions() const {
 }
 
 bool Engine::Internals::MaySeeAll(const PeerInfo& peer) const {
-  return peer.uid == 0 || peer.uid == daemon_uid || peer.gid == options.admin_gid ||
-         peer.in_admin_group;
+  return peer.uid == 0 || peer.uid == daemon_uid || peer.in_admin_group;
 }
 
 bool Engine::Internals::HoldsTo(const PeerInfo& peer, const core::HeapProperties& heap) const {
@@ -279,7 +279,7 @@ Engine::~Engine() = default;
 
 std::shared_ptr<Session> Engine::OpenSession(PeerInfo peer, base::UniqueFd handle_channel,
                                              base::UniqueFd wire, SessionEnd* refusal) {
-  peer.in_admin_group = IsIn(internals_->options.admin_gid, handle_channel);
+  peer.in_admin_group = IsIn(internals_->options.admin_gid, peer, handle_channel);
   auto session = std::make_shared<Session>(*this, internals_->NewSessionId(), std::move(peer),
                                            std::move(handle_channel), std::move(wire));
   if (!internals_->AddSession(session, refusal)) {

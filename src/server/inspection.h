@@ -68,7 +68,7 @@ struct PeerInfo {
   gid_t gid = 0;
   std::string command;
   std::string library;  // Hello.library, as claimed
-  // The daemon's group of administrators is among its further groups; `gid` is the first alone.
+  // The daemon's group of administrators is among its groups, of which `gid` is the first alone.
   bool in_admin_group = false;
   bool known = true;  // false: the one who asks may not know who it is; nothing else is set then
 };

@@ -215,7 +215,7 @@ void Session::Impl::AddFailed(std::vector<CollectionSummary>& summaries) const {
   std::set<uint64_t> listed;
   for (const CollectionSummary& summary : summaries) listed.insert(summary.buffer_collection_id);
   for (const auto& [failed, ago_ns] : engine_.failed_collections.All(EventLoop::NowNs())) {
-    if (!MaySee(failed->seen_by) || listed.count(failed->summary.buffer_collection_id) != 0) {
+    if (!MaySee(failed->seen_by) || listed.contains(failed->summary.buffer_collection_id)) {
       continue;
     }
     summaries.push_back(Shown(failed->summary));

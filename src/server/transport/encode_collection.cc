@@ -5,14 +5,11 @@
 #include "base/give_way.h"
 #include "core/describe.h"
 #include "server/transport/encode.h"
+#include "server/transport/pages.h"
 #include "server/transport/text.h"
 
 namespace sysmem::server::transport {
 namespace {
-
-// A page that has so much takes no further item: each may be large, by names and constraints of
-// clients, and gRPC takes no messages of any size.
-constexpr size_t kFullPageBytes = 1 << 20;
 
 sysmem2::CollectionState EncodeState(core::CollectionState state) {
   switch (state) {

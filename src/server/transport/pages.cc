@@ -10,9 +10,6 @@
 namespace sysmem::server::transport {
 namespace {
 
-// A page that has so much takes no further entry: sessions may have thousands of collections.
-constexpr size_t kFullPageBytes = 1 << 20;
-
 uint64_t IdOf(const CollectionSummary& entry) { return entry.buffer_collection_id; }
 uint64_t IdOf(const SessionInfo& entry) { return entry.id; }
 

@@ -8,6 +8,7 @@
 
 #include <grpcpp/support/byte_buffer.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -18,6 +19,10 @@ namespace sysmem::server::transport {
 
 // So many fit, with the longest texts, into the 4 MiB that gRPC takes unless told otherwise.
 inline constexpr uint32_t kMaxPageEntries{kMostItemsInPage};
+
+// A page that has so much takes no further entry: each may be large, by names and constraints of
+// clients or by the number of its collections, and gRPC takes no messages of any size.
+inline constexpr size_t kFullPageBytes = 1 << 20;
 
 struct Page {
   std::optional<uint64_t> after;    // entries with greater ids only

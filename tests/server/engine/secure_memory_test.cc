@@ -143,6 +143,20 @@ class TestDriver {
   uint64_t last_call_ = 0;
 };
 
+// A buffer is being made, and its driver was asked to protect it and has not answered.
+struct Protecting {
+  Protecting() {
+    driver.BecomeReady();
+    wait = WantBuffers(client, 1, Secure());
+    driver.Next<AddSecureRangeCall>();
+  }
+
+  SecureEngine daemon;
+  TestClient client{daemon.engine};
+  TestDriver driver{daemon.engine};
+  std::shared_ptr<TestPort> wait;
+};
+
 std::optional<core::Error> ErrorOf(TestPort& wait) {
   const core::Failure* refusal = Refusal(wait);
   return refusal == nullptr ? std::nullopt : std::optional(refusal->error);
@@ -220,42 +234,27 @@ TEST(SecureMemoryTest, IsUnprotectedBeforeABufferCountsAsGone) {  // LIFE-4
 }
 
 TEST(SecureMemoryTest, HoldsUpNobodyElse) {  // SEC-H1
-  SecureEngine daemon;
-  TestClient client(daemon.engine);
-  TestDriver driver(daemon.engine);
-  driver.BecomeReady();
-  const auto secure = WantBuffers(client, 1, Secure());
-  driver.Next<AddSecureRangeCall>();  // and does not answer
-  EXPECT_NE(Granted(*WantBuffers(client, 2, CpuConstraints())), nullptr);
-  EXPECT_FALSE(secure->answered());
-  EXPECT_OK(driver.Answer());
+  Protecting midst;
+  EXPECT_NE(Granted(*WantBuffers(midst.client, 2, CpuConstraints())), nullptr);
+  EXPECT_FALSE(midst.wait->answered());
+  EXPECT_OK(midst.driver.Answer());
 }
 
 TEST(SecureMemoryTest, IsToldOfWhileItsDriverIsWaitedFor) {  // SEC-H1
-  SecureEngine daemon;
-  TestClient client(daemon.engine);
-  TestDriver driver(daemon.engine);
-  driver.BecomeReady();
-  const auto secure = WantBuffers(client, 1, Secure());
-  driver.Next<AddSecureRangeCall>();  // and does not answer
-  const auto heaps = client.Send({op::InspectHeaps{}});
+  Protecting midst;
+  const auto heaps = midst.client.Send({op::InspectHeaps{}});
   EXPECT_TRUE(heaps->Wait());
-  EXPECT_FALSE(secure->answered());
-  EXPECT_OK(driver.Answer());
+  EXPECT_FALSE(midst.wait->answered());
+  EXPECT_OK(midst.driver.Answer());
 }
 
 TEST(SecureMemoryTest, IsNotHandedOutWhenItsDriverUnregistersInTheMidstOfProtectingIt) {  // SEC-3
-  SecureEngine daemon;
-  TestClient client(daemon.engine);
-  TestDriver driver(daemon.engine);
-  driver.BecomeReady();
-  const auto wait = WantBuffers(client, 1, Secure());
-  driver.Next<AddSecureRangeCall>();
-  EXPECT_OK(driver.Unregister());
-  driver.Die();
-  EXPECT_EQ(ErrorOf(*wait), core::Error::kNoMemory);
-  EXPECT_TRUE(daemon.ends().empty());
-  EXPECT_TRUE(sysmem::testing::Eventually([&] { return LiveBuffers(client) == 0; }));
+  Protecting midst;
+  EXPECT_OK(midst.driver.Unregister());
+  midst.driver.Die();
+  EXPECT_EQ(ErrorOf(*midst.wait), core::Error::kNoMemory);
+  EXPECT_TRUE(midst.daemon.ends().empty());
+  EXPECT_TRUE(sysmem::testing::Eventually([&] { return LiveBuffers(midst.client) == 0; }));
 }
 
 TEST(SecureMemoryTest, CannotBeServedByAnotherWhoRegisteredItsNameBefore) {  // SEC-2
@@ -317,17 +316,13 @@ TEST(SecureMemoryTest, EndsWithNobodyWhenItsDriverGoesBeforeItIsReady) {
 }
 
 TEST(SecureMemoryTest, EndsTheDaemonWhenItsDriverFailsToProtect) {  // PROT-5
-  SecureEngine daemon;
-  TestClient client(daemon.engine);
-  TestDriver driver(daemon.engine);
-  driver.BecomeReady();
-  WantBuffers(client, 1, Secure());
-  driver.Next<AddSecureRangeCall>();
-  EXPECT_OK(driver.Answer(core::Failed(core::Error::kUnspecified, "", "", "no register is left")));
-  EXPECT_NE(daemon.AwaitEnd().find("PROT-5"), std::string::npos);
-  EXPECT_NE(daemon.AwaitEnd().find("no register is left"), std::string::npos);
-  driver.Next<ZeroSubRangeCall>();  // the daemon of a test goes on
-  EXPECT_OK(driver.Answer());
+  Protecting midst;
+  EXPECT_OK(
+      midst.driver.Answer(core::Failed(core::Error::kUnspecified, "", "", "no register is left")));
+  EXPECT_NE(midst.daemon.AwaitEnd().find("PROT-5"), std::string::npos);
+  EXPECT_NE(midst.daemon.AwaitEnd().find("no register is left"), std::string::npos);
+  midst.driver.Next<ZeroSubRangeCall>();  // the daemon of a test goes on
+  EXPECT_OK(midst.driver.Answer());
 }
 
 TEST(SecureMemoryTest, EndsInOrderWithTheDaemon) {  // SHUT-1
