@@ -27,16 +27,18 @@ const char* Escape(Colour colour) {
   return "";
 }
 
-bool IsSet(const char* name) {
+// "" where it is not set.
+std::string_view Variable(const char* name) {
   const char* const value = std::getenv(name);
-  return value != nullptr && *value != '\0';
+  return value != nullptr ? value : "";
 }
 
 }  // namespace
 
 bool StandardOutputHasColour() {
-  if (::isatty(STDOUT_FILENO) == 0 || IsSet("NO_COLOR")) return false;
-  return IsSet("TERM") && std::string_view(std::getenv("TERM")) != "dumb";
+  if (::isatty(STDOUT_FILENO) == 0 || !Variable("NO_COLOR").empty()) return false;
+  const std::string_view terminal = Variable("TERM");
+  return !terminal.empty() && terminal != "dumb";
 }
 
 std::string Colours::In(Colour colour, const std::string& text) const {

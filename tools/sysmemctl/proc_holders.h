@@ -19,7 +19,7 @@ namespace sysmem::ctl {
 struct MemoryId {
   uint64_t device = 0;
   uint64_t inode = 0;
-  auto operator<=>(const MemoryId&) const = default;
+  auto operator<=>(const MemoryId&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 // What one process has of one buffer.
