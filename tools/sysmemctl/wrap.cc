@@ -91,7 +91,7 @@ std::string Wrapped(const std::string& text, size_t columns) {
       const size_t blank = LastBlankWithin(line, begun + 1, columns);
       if (blank == std::string::npos) break;
       wrapped += line.substr(0, blank) + "\n";
-      line = margin + line.substr(blank + 1);
+      line.replace(0, blank + 1, margin);
       begun = margin.size();
     }
     wrapped += line + "\n";
