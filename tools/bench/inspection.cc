@@ -5,18 +5,16 @@
 // One client holds ten thousand nodes in three collections. A process looks at them without a
 // pause, page by page; another client allocates buffers and another asks about one of these very
 // nodes, block by block in turn: alone, with that process, and with one that does plain work of the
-// length of a look instead, on the daemon's processor. Daemon and clients have a processor
-// each (processors.h). The process that looks shares that of the clients, who go before it: they
-// have a real-time priority, since whoever runs at a normal one yields even to SCHED_IDLE for a
-// whole tick of the clock now and then, and measured is what the daemon does.
-//
-// Plain work shows what the machine itself does to anybody: a virtual one is kept from its
-// processors for milliseconds, and its clocks of processor time count that as work.
+// length of a look instead, on the daemon's processor. Daemon and clients have a processor each
+// (processors.h). The process that looks shares that of the clients, who go before it: they have a
+// real-time priority, since whoever runs at a normal one yields even to SCHED_IDLE for a whole tick
+// of the clock now and then, and measured is what the daemon does.
 //
 // With --check it fails when a 99th percentile is above its bound, in times of that without; when
-// looking kept collections busy for longer than a millisecond at a time, by the daemon's own count,
-// and plain work did not take as long as often; when the process that looks saw fewer nodes
-// meanwhile than there are; or when the priority was not to be had.
+// looking kept collections busy for longer than a millisecond at a time, by the daemon's own count;
+// when the process that looks saw fewer nodes meanwhile than there are; or when the priority was
+// not to be had. Plain work moves no bound: it shows what the machine does to anybody, since a
+// virtual one is kept from its processors for milliseconds and may count that as work.
 #include <sched.h>
 
 #include <CLI/CLI.hpp>
@@ -51,8 +49,7 @@ using Json = nlohmann::json;
 
 constexpr double kBound = 1.3;
 constexpr uint64_t kHoldBoundNs = 1'000'000;
-constexpr double kLongPart = 0.001;      // of the looks may take longer
-constexpr double kTimesPlainWork = 1.5;  // where the machine makes plain work take as long
+constexpr double kLongPart = 0.001;  // of the looks may take longer
 constexpr size_t kNodes = 10'000;
 constexpr size_t kCollections = 3;     // so that each keeps within nodes_per_collection
 constexpr size_t kTokensPerCall = 64;  // of DuplicateSync
@@ -357,17 +354,16 @@ void Print(const char* what, const Holds& holds) {
   std::printf("the most work %.1f us\n", static_cast<double>(holds.most_work_ns) / 1e3);
 }
 
-// True if looking is within its bounds, or not above them for another reason than plain work is.
+// True if looking is within its bounds. A look needs little of a processor by design; that the
+// machine keeps the daemon waiting for one in the midst of it can be made unlikely, not impossible.
 bool Print(const Holds& looks, const Holds& plain_work) {
   Print("looks", looks);
   Print("plain work instead", plain_work);
-  const double often = std::max(kLongPart, kTimesPlainWork * plain_work.long_part());
-  const double most = std::max(static_cast<double>(kHoldBoundNs),
-                               kTimesPlainWork * static_cast<double>(plain_work.most_work_ns));
-  const bool seldom = looks.long_part() <= often;
-  const bool little = static_cast<double>(looks.most_work_ns) <= most;
+  const bool seldom = looks.long_part() <= kLongPart;
+  const bool little = looks.most_work_ns <= kHoldBoundNs;
   std::printf("bounds of looks: %.4f %% longer than a millisecond%s, the most work %.1f us%s\n",
-              100 * often, seldom ? "" : " (ABOVE)", most / 1e3, little ? "" : " (ABOVE)");
+              100 * kLongPart, seldom ? "" : " (ABOVE)", static_cast<double>(kHoldBoundNs) / 1e3,
+              little ? "" : " (ABOVE)");
   return seldom && little;
 }
 
